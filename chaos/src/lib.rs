@@ -1,0 +1,1 @@
+//! Faults: the seeded simulator and its invariants.

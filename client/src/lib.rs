@@ -1,0 +1,1 @@
+//! The rollup's side: submit, follow, verify; trusts no node.

@@ -1,0 +1,1 @@
+//! The thinking: a pure replica, step(now, input) -> outputs.

@@ -1,0 +1,1 @@
+//! The body: runs a replica for real, with disk, clock, network, rollup interface and metrics.

@@ -1,0 +1,1 @@
+//! The wire: authenticated bytes between peers over libp2p.

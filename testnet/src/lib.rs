@@ -1,0 +1,1 @@
+//! Many real nodes on one machine: genesis, spawn, load, measure.
