@@ -4,8 +4,8 @@ use crate::codec::{Decode, DecodeError, Encode, Reader};
 use crate::ids::ValidatorIndex;
 use core::fmt;
 
-/// The most members a set may have.
-pub const MEMBERS_MAX: usize = 256;
+const MEMBERS_MAX: usize = crate::limits::VALIDATORS_MAX;
+const WIDTH_MAX: usize = MEMBERS_MAX.div_ceil(8);
 
 /// A set of members of a validator set, one bit each: member `i` is bit `i % 8`, counted from the
 /// lowest, of byte `i / 8`.
@@ -14,18 +14,19 @@ pub const MEMBERS_MAX: usize = 256;
 /// that many bits. There is one encoding of a set: the bits past the last member are zero.
 ///
 /// # Invariants
-/// No bit at or past `members` is set, and `members` is at most [`MEMBERS_MAX`].
+/// No bit at or past `members` is set, and `members` is at most [`crate::limits::VALIDATORS_MAX`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SignerSet {
     members: u16,
-    bits: [u8; MEMBERS_MAX / 8],
+    bits: [u8; WIDTH_MAX],
 }
 
 impl SignerSet {
     /// Nobody, of a validator set with `members` members.
     ///
     /// # Panics
-    /// When `members` is over [`MEMBERS_MAX`]; validator sets are bounded when they are made.
+    /// When `members` is over [`crate::limits::VALIDATORS_MAX`]; validator sets are bounded when
+    /// they are made.
     #[must_use]
     pub fn new(members: u16) -> Self {
         assert!(
@@ -34,7 +35,7 @@ impl SignerSet {
         );
         Self {
             members,
-            bits: [0; MEMBERS_MAX / 8],
+            bits: [0; WIDTH_MAX],
         }
     }
 
@@ -77,7 +78,7 @@ impl SignerSet {
     /// Whether nobody is in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bits == [0; MEMBERS_MAX / 8]
+        self.bits == [0; WIDTH_MAX]
     }
 
     /// Whether no member is in both.
