@@ -1,1 +1,14 @@
-//! The thinking: a pure replica, step(now, input) -> outputs.
+//! The thinking: a pure replica, `step(now, input) -> outputs`.
+
+pub mod agreement;
+pub mod config;
+mod context;
+pub mod input;
+pub mod job;
+pub mod note;
+pub mod output;
+pub mod record;
+
+pub use config::Config;
+pub use input::Input;
+pub use output::Output;

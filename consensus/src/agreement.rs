@@ -1,0 +1,3 @@
+//! Agreement: one chain of blocks.
+
+pub mod safety;

@@ -1,0 +1,81 @@
+//! Every bound in the system, in one place, with the relations between them checked at compile
+//! time. A bound that a chain may choose is in [`crate::genesis::Params`]; here is what it may
+//! choose from.
+
+/// Most validators in a set.
+pub const VALIDATORS_MAX: usize = 256;
+/// Most rollups on one chain.
+pub const ROLLUPS_MAX: usize = 1_024;
+/// Longest chain name, in bytes.
+pub const CHAIN_NAME_BYTES_MAX: usize = 32;
+
+/// Largest transaction, in bytes.
+pub const TRANSACTION_BYTES_MAX: usize = 128 * 1024;
+/// Most transactions in one submit call.
+pub const SUBMIT_TRANSACTIONS_MAX: usize = 1_024;
+/// Most bytes of transactions in one batch.
+pub const BATCH_BYTES_MAX: usize = 512 * 1024;
+/// Most transactions in one batch.
+pub const BATCH_TRANSACTIONS_MAX: usize = 8_192;
+/// Most batches of one lane above the ordered frontier.
+pub const LANE_BATCHES_MAX: u64 = 512;
+/// Most bytes of one lane above the ordered frontier that a genesis may allow.
+pub const LANE_QUOTA_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Most lane tips in one block: every lane of two epochs.
+pub const BLOCK_TIPS_MAX: usize = 2 * VALIDATORS_MAX;
+/// Most newly ordered bytes in one block that a genesis may allow.
+pub const BLOCK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// A block whose ordered height lies further back than this must be empty.
+pub const ORDERED_LAG_MAX: u64 = 16;
+/// A fallback leader copies its parent's ordered pair while the lag is at most this.
+pub const ORDERED_LAG_COPY_MAX: u64 = 8;
+/// Own ordered roots kept to answer "what was the root at height h".
+pub const ORDERED_ROOTS_KEPT: usize = 64;
+
+/// How far above the current view votes and timeouts are kept.
+pub const VIEWS_AHEAD_MAX: u64 = 16;
+/// How far below the current view commit votes are still collected.
+pub const VIEWS_BEHIND_MAX: u64 = 16;
+/// Most uncommitted blocks held.
+pub const UNCOMMITTED_BLOCKS_MAX: usize = 256;
+/// Checked certificates remembered by hash.
+pub const CHECKED_CERTIFICATES_MAX: usize = 1_024;
+/// Messages of one peer that may wait for a signature check at once.
+pub const CHECKS_PER_PEER_MAX: usize = 64;
+/// How far a fresh block's time may run ahead of the voter's clock, in milliseconds.
+pub const BLOCK_TIME_AHEAD_MS_MAX: u64 = 500;
+
+/// Most blocks in one answer to a chain request.
+pub const SYNC_BLOCKS_MAX: usize = 64;
+/// Most batches asked for in one request.
+pub const SYNC_BATCHES_MAX: usize = 32;
+/// Most lane headers in one answer.
+pub const SYNC_HEADERS_MAX: usize = 512;
+/// Most bytes of bodies in one answer; an answer stops before it would pass this.
+pub const SYNC_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Transactions waiting in a node's pool, per rollup.
+pub const POOL_TRANSACTIONS_PER_ROLLUP_MAX: usize = 20_000;
+/// Bytes waiting in a node's pool, per rollup.
+pub const POOL_BYTES_PER_ROLLUP_MAX: usize = 16 * 1024 * 1024;
+
+/// Headers that one stream frame spells out; over a longer gap it starts from an anchor.
+pub const FRAME_HEADERS_MAX: usize = 64;
+/// Most headers between a block and a certificate above it in a frame.
+pub const FRAME_LINK_HEADERS_MAX: usize = 64;
+/// Longest encoded stream proof, in bytes.
+pub const FRAME_PROOF_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Ids of one rollup inside the dedup window that a client will download.
+pub const WINDOW_IDS_MAX: usize = 16_000_000;
+
+const _: () = assert!(TRANSACTION_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!((BATCH_BYTES_MAX as u64) <= LANE_QUOTA_BYTES_MAX);
+const _: () = assert!(LANE_QUOTA_BYTES_MAX <= BLOCK_BYTES_MAX);
+const _: () = assert!(ORDERED_LAG_COPY_MAX < ORDERED_LAG_MAX);
+const _: () = assert!((ORDERED_LAG_MAX as usize) < FRAME_HEADERS_MAX);
+const _: () = assert!((ORDERED_LAG_MAX as usize) < ORDERED_ROOTS_KEPT);
+const _: () = assert!(SYNC_BLOCKS_MAX <= UNCOMMITTED_BLOCKS_MAX);
+const _: () = assert!(BATCH_BYTES_MAX < SYNC_BYTES_MAX);
+const _: () = assert!(VALIDATORS_MAX <= u16::MAX as usize);
