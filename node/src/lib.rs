@@ -1,1 +1,15 @@
 //! The body: runs a replica for real, with disk, clock, network, rollup interface and metrics.
+
+pub mod execute;
+pub mod storage;
+
+#[cfg(feature = "net")]
+pub mod handles;
+#[cfg(feature = "net")]
+pub mod ledger;
+#[cfg(feature = "net")]
+pub mod metrics;
+#[cfg(feature = "net")]
+pub mod status;
+#[cfg(feature = "net")]
+pub mod submissions;
