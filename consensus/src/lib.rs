@@ -6,6 +6,7 @@ mod context;
 pub mod input;
 pub mod job;
 pub mod note;
+pub mod ordering;
 pub mod output;
 pub mod record;
 

@@ -9,6 +9,7 @@ use crate::record::{Record, RecordId};
 use chorale_types::batch::{Acknowledgement, BatchId};
 use chorale_types::block::CommittedBlock;
 use chorale_types::certificate::{EntryCert, QuorumCert};
+use chorale_types::codec::{Decode, DecodeError, Encode, Reader};
 use chorale_types::crypto::bls::BlsSignature;
 use chorale_types::ids::{Height, RollupId, ValidatorIndex, View};
 use chorale_types::level::Level;
@@ -99,6 +100,19 @@ pub struct TimeoutStatement {
     pub entry: EntryCert,
     /// The own prepare vote of the view, if cast and signed.
     pub prepare: Option<(Vote, BlsSignature)>,
+}
+
+impl Encode for TimeoutStatement {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.clone().signed(BlsSignature::from_bytes([0; 96])).encode(out);
+    }
+}
+
+impl Decode for TimeoutStatement {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let Timeout { view, high_qc, tip, entry, prepare, signature: _ } = Timeout::decode(reader)?;
+        Ok(Self { view, high_qc, tip, entry, prepare })
+    }
 }
 
 impl TimeoutStatement {

@@ -7,7 +7,8 @@ use chorale_types::codec::{Decode, DecodeError, Encode, Reader};
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{Epoch, Height, View};
 use chorale_types::message::ProposalClass;
-use chorale_types::vote::{Timeout, Tip, Vote};
+use crate::output::TimeoutStatement;
+use chorale_types::vote::{Tip, Vote};
 use std::sync::Arc;
 
 /// Names a record within one run. Rising.
@@ -59,8 +60,8 @@ pub struct VoteRecord {
     pub last_prepare: Option<Vote>,
     /// The highest view given up.
     pub highest_timeout_view: View,
-    /// The last timeout as sent, to send again; its signature is absent until it is known.
-    pub last_timeout: Option<Timeout>,
+    /// The last timeout, to send again: signing it again gives the same bytes.
+    pub last_timeout: Option<TimeoutStatement>,
     /// The view of the last commit vote.
     pub last_commit_view: View,
     /// The last commit vote, to send again.
@@ -149,7 +150,10 @@ impl Decode for VoteRecord {
                     Some((View::decode(reader)?, class, Digest::decode(reader)?))
                 }
                 got => {
-                    return Err(DecodeError::BadValue { what: "proposed tag", got: u64::from(got) });
+                    return Err(DecodeError::BadValue {
+                        what: "proposed tag",
+                        got: u64::from(got),
+                    });
                 }
             },
             high_tc: Option::decode(reader)?,

@@ -46,8 +46,19 @@ pub struct Header {
     pub time: Timestamp,
 }
 codec_struct!(Header {
-    chain, version, epoch, epoch_info_hash, height, orig_view, parent, body_root,
-    ordered_height, ordered_root, reveal, proposer, time,
+    chain,
+    version,
+    epoch,
+    epoch_info_hash,
+    height,
+    orig_view,
+    parent,
+    body_root,
+    ordered_height,
+    ordered_root,
+    reveal,
+    proposer,
+    time,
 });
 
 impl Header {

@@ -8,7 +8,7 @@ use crate::crypto::bls::BlsSignature;
 use crate::crypto::hash::{Digest, Domain, hash_of};
 use crate::ids::{Epoch, Height, View};
 use crate::limits::VALIDATORS_MAX;
-use crate::vote::{Tip, TimeoutVote, Vote, VoteKind};
+use crate::vote::{TimeoutVote, Tip, Vote, VoteKind};
 use std::collections::BTreeMap;
 
 /// A quorum of stake voted for a block in a view.
@@ -157,7 +157,7 @@ impl TimeoutCert {
                     *highest = (*highest).max(tip);
                     *signers = signers.union(&group.signers);
                 })
-                .or_insert_with(|| (tip, group.signers.clone()));
+                .or_insert_with(|| (tip, group.signers));
         }
         tips
     }
@@ -170,9 +170,8 @@ impl TimeoutCert {
 
     fn check_form(&self) -> Result<(), DecodeError> {
         let refuse = |what| Err(DecodeError::NotCanonical { what });
-        let rising = |a: &TimeoutGroup, b: &TimeoutGroup| {
-            (a.high_qc_view, a.tip) < (b.high_qc_view, b.tip)
-        };
+        let rising =
+            |a: &TimeoutGroup, b: &TimeoutGroup| (a.high_qc_view, a.tip) < (b.high_qc_view, b.tip);
         if self.groups.is_empty() || !self.groups.is_sorted_by(rising) {
             return refuse("order of timeout groups");
         }

@@ -168,9 +168,14 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When longer, or an item is refused.
-    pub fn list<T: Decode>(&mut self, what: &'static str, max: usize) -> Result<Vec<T>, DecodeError> {
+    pub fn list<T: Decode>(
+        &mut self,
+        what: &'static str,
+        max: usize,
+    ) -> Result<Vec<T>, DecodeError> {
         let count = self.count(what, max)?;
-        let mut items = Vec::with_capacity(count.min(self.left() / core::mem::size_of::<T>().max(1)));
+        let mut items =
+            Vec::with_capacity(count.min(self.left() / core::mem::size_of::<T>().max(1)));
         for _ in 0..count {
             items.push(T::decode(self)?);
         }

@@ -40,8 +40,15 @@ pub struct Params {
     pub schedule_slots_per_validator: u16,
 }
 codec_struct!(Params {
-    view_timeout_ms, block_interval_min_ms, idle_block_interval_ms, batch_interval_ms,
-    lane_quota_bytes, block_bytes_max, dedup_ms, dedup_heights, schedule_slots_per_validator,
+    view_timeout_ms,
+    block_interval_min_ms,
+    idle_block_interval_ms,
+    batch_interval_ms,
+    lane_quota_bytes,
+    block_bytes_max,
+    dedup_ms,
+    dedup_heights,
+    schedule_slots_per_validator,
 });
 
 impl Default for Params {
@@ -346,7 +353,10 @@ impl Genesis {
     fn check_name(&self) -> Result<(), GenesisError> {
         let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
         let bytes = self.chain_name.as_bytes();
-        if bytes.is_empty() || bytes.len() > CHAIN_NAME_BYTES_MAX || !bytes.iter().all(|c| allowed(*c)) {
+        if bytes.is_empty()
+            || bytes.len() > CHAIN_NAME_BYTES_MAX
+            || !bytes.iter().all(|c| allowed(*c))
+        {
             return Err(GenesisError::BadName { name: self.chain_name.clone() });
         }
         Ok(())

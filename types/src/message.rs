@@ -37,8 +37,6 @@ pub enum ProposalKind {
     Repropose {
         /// Why it may be proposed again.
         by: EntryCert,
-        /// Its height.
-        height: Height,
         /// The block.
         block: Digest,
     },
@@ -104,9 +102,8 @@ impl Encode for ProposalKind {
                 tc.encode(out);
                 parent_qc.encode(out);
             }
-            Self::Repropose { by, height, block } => {
+            Self::Repropose { by, block } => {
                 by.encode(out);
-                height.encode(out);
                 block.encode(out);
             }
             Self::EpochStart { start } => start.encode(out),
@@ -125,7 +122,6 @@ impl Decode for ProposalKind {
             },
             3 => Self::Repropose {
                 by: EntryCert::decode(reader)?,
-                height: Height::decode(reader)?,
                 block: Digest::decode(reader)?,
             },
             4 => Self::EpochStart { start: QuorumCert::decode(reader)? },

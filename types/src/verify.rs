@@ -75,7 +75,8 @@ impl<B: Bls> Verifier<B> {
     /// # Errors
     /// When a key is not one; genesis refuses such a set.
     pub fn new(set: ValidatorSet) -> Result<Self, KeyError> {
-        let keys = set.info().validators.iter().map(|v| B::key(&v.bls)).collect::<Result<_, _>>()?;
+        let keys =
+            set.info().validators.iter().map(|v| B::key(&v.bls)).collect::<Result<_, _>>()?;
         Ok(Self { set, keys })
     }
 
@@ -216,7 +217,11 @@ impl<B: Bls> Verifier<B> {
     ///
     /// # Errors
     /// When the lane is not a member's or its owner did not sign this.
-    pub fn verify_batch(&self, header: &BatchHeader, signature: &Signature) -> Result<(), VerifyError> {
+    pub fn verify_batch(
+        &self,
+        header: &BatchHeader,
+        signature: &Signature,
+    ) -> Result<(), VerifyError> {
         self.verify_acknowledgement(&header.acknowledgement(), header.lane.owner, signature)
     }
 

@@ -29,14 +29,8 @@ impl SignerSet {
     /// they are made.
     #[must_use]
     pub fn new(members: u16) -> Self {
-        assert!(
-            usize::from(members) <= MEMBERS_MAX,
-            "{members} members, {MEMBERS_MAX} allowed"
-        );
-        Self {
-            members,
-            bits: [0; WIDTH_MAX],
-        }
+        assert!(usize::from(members) <= MEMBERS_MAX, "{members} members, {MEMBERS_MAX} allowed");
+        Self { members, bits: [0; WIDTH_MAX] }
     }
 
     /// How many members the validator set has.
@@ -57,16 +51,12 @@ impl SignerSet {
     /// Whether a member is in. False when there is no such member.
     #[must_use]
     pub fn contains(&self, index: ValidatorIndex) -> bool {
-        self.bits
-            .get(index.as_usize() / 8)
-            .is_some_and(|byte| byte & mask(index) != 0)
+        self.bits.get(index.as_usize() / 8).is_some_and(|byte| byte & mask(index) != 0)
     }
 
     /// The members, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = ValidatorIndex> + '_ {
-        (0..self.members)
-            .map(ValidatorIndex::new)
-            .filter(|index| self.contains(*index))
+        (0..self.members).map(ValidatorIndex::new).filter(|index| self.contains(*index))
     }
 
     /// How many members are in.
@@ -125,20 +115,14 @@ impl Decode for SignerSet {
         let members = u16::decode(reader)?;
         let got = usize::from(members);
         if got > MEMBERS_MAX {
-            return Err(DecodeError::TooLong {
-                what: "members",
-                got,
-                max: MEMBERS_MAX,
-            });
+            return Err(DecodeError::TooLong { what: "members", got, max: MEMBERS_MAX });
         }
         let mut set = Self::new(members);
         let width = Self::width(members);
         set.bits[..width].copy_from_slice(reader.take(width)?);
         let used = members % 8;
         if used != 0 && set.bits[width - 1] >> used != 0 {
-            return Err(DecodeError::NotCanonical {
-                what: "signer bitmap padding",
-            });
+            return Err(DecodeError::NotCanonical { what: "signer bitmap padding" });
         }
         Ok(set)
     }

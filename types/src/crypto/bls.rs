@@ -129,11 +129,7 @@ pub(super) fn merge_groups<'a, K>(
         }
         merged.entry(message).or_default().extend(keys);
     }
-    if merged.is_empty() {
-        Err(SignatureError::Empty)
-    } else {
-        Ok(merged)
-    }
+    if merged.is_empty() { Err(SignatureError::Empty) } else { Ok(merged) }
 }
 
 /// What a proof of possession signs: the key and what binds it.

@@ -47,8 +47,7 @@ impl PublicKey {
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| KeyError::BadEncoding)?;
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        key.verify_strict(message, &signature)
-            .map_err(|_| SignatureError::Mismatch)
+        key.verify_strict(message, &signature).map_err(|_| SignatureError::Mismatch)
     }
 }
 
@@ -62,9 +61,7 @@ impl PublicKey {
 /// # Errors
 /// The refusal of the first signature that is not strictly valid.
 pub fn verify_batch(items: &[(PublicKey, &[u8], Signature)]) -> Result<(), SignatureError> {
-    items
-        .iter()
-        .try_for_each(|(key, message, signature)| key.verify(message, signature))
+    items.iter().try_for_each(|(key, message, signature)| key.verify(message, signature))
 }
 
 /// An Ed25519 secret key. It is wiped from memory when dropped, and never printed.

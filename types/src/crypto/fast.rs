@@ -75,17 +75,11 @@ impl Bls for Fast {
     }
 
     fn aggregate(signatures: &[BlsSignature]) -> Result<BlsSignature, SignatureError> {
-        let points = signatures
-            .iter()
-            .map(decode)
-            .collect::<Result<Vec<_>, _>>()?;
+        let points = signatures.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
         let points: Vec<_> = points.iter().collect();
         // The points were checked one by one above; the library refuses only an empty list.
         let sum = AggregateSignature::aggregate(&points, false);
-        let sum = sum
-            .map_err(|_| SignatureError::Empty)?
-            .to_signature()
-            .to_bytes();
+        let sum = sum.map_err(|_| SignatureError::Empty)?.to_signature().to_bytes();
         if sum[0] & IDENTITY_FLAG != 0 {
             return Err(SignatureError::Identity);
         }
@@ -101,12 +95,7 @@ impl Bls for Fast {
         message: &[u8],
         aggregate: &BlsSignature,
     ) -> Result<(), SignatureError> {
-        check(
-            &[add_keys(keys)?],
-            &[message],
-            SIGNATURE_TAG,
-            &decode(aggregate)?,
-        )
+        check(&[add_keys(keys)?], &[message], SIGNATURE_TAG, &decode(aggregate)?)
     }
 
     fn verify_groups(
@@ -114,10 +103,7 @@ impl Bls for Fast {
         aggregate: &BlsSignature,
     ) -> Result<(), SignatureError> {
         let merged = merge_groups(groups)?;
-        let sums = merged
-            .values()
-            .map(|keys| add_keys(keys))
-            .collect::<Result<Vec<_>, _>>()?;
+        let sums = merged.values().map(|keys| add_keys(keys)).collect::<Result<Vec<_>, _>>()?;
         let messages: Vec<_> = merged.into_keys().collect();
         check(&sums, &messages, SIGNATURE_TAG, &decode(aggregate)?)
     }

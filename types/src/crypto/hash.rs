@@ -192,9 +192,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -216,10 +214,7 @@ mod tests {
 
     #[test]
     fn the_same_bytes_differ_by_domain() {
-        assert_ne!(
-            hash(Domain::Prepare, &[b"x"]),
-            hash(Domain::Commit, &[b"x"])
-        );
+        assert_ne!(hash(Domain::Prepare, &[b"x"]), hash(Domain::Commit, &[b"x"]));
     }
 
     #[test]

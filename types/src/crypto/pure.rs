@@ -50,11 +50,7 @@ impl Bls for Pure {
     }
 
     fn prove(secret: &Secret, binding: &[u8]) -> BlsSignature {
-        sign(
-            secret,
-            &possession_bytes(&Self::public(secret), binding),
-            POSSESSION_TAG,
-        )
+        sign(secret, &possession_bytes(&Self::public(secret), binding), POSSESSION_TAG)
     }
 
     fn check_proof(
@@ -90,9 +86,7 @@ impl Bls for Pure {
         if sum.is_identity().into() {
             return Err(SignatureError::Identity);
         }
-        Ok(BlsSignature::from_bytes(
-            G2Affine::from(sum).to_compressed(),
-        ))
+        Ok(BlsSignature::from_bytes(G2Affine::from(sum).to_compressed()))
     }
 
     fn verify(key: &Key, message: &[u8], signature: &BlsSignature) -> Result<(), SignatureError> {
@@ -104,11 +98,7 @@ impl Bls for Pure {
         message: &[u8],
         aggregate: &BlsSignature,
     ) -> Result<(), SignatureError> {
-        check(
-            &[(add_keys(keys)?, message)],
-            SIGNATURE_TAG,
-            &decode(aggregate)?,
-        )
+        check(&[(add_keys(keys)?, message)], SIGNATURE_TAG, &decode(aggregate)?)
     }
 
     fn verify_groups(
@@ -148,9 +138,7 @@ fn add_keys(keys: &[&Key]) -> Result<G1Affine, SignatureError> {
     if keys.is_empty() {
         return Err(SignatureError::Empty);
     }
-    let sum = keys
-        .iter()
-        .fold(G1Projective::identity(), |sum, key| sum + key.0);
+    let sum = keys.iter().fold(G1Projective::identity(), |sum, key| sum + key.0);
     if sum.is_identity().into() {
         return Err(SignatureError::KeysCancel);
     }
@@ -163,10 +151,8 @@ fn check(
     tag: &[u8],
     signature: &G2Affine,
 ) -> Result<(), SignatureError> {
-    let mut terms: Vec<(G1Affine, G2Prepared)> = pairs
-        .iter()
-        .map(|(key, message)| (*key, hash_to_g2(message, tag).into()))
-        .collect();
+    let mut terms: Vec<(G1Affine, G2Prepared)> =
+        pairs.iter().map(|(key, message)| (*key, hash_to_g2(message, tag).into())).collect();
     terms.push((-G1Affine::generator(), G2Prepared::from(*signature)));
     let terms: Vec<_> = terms.iter().map(|(key, point)| (key, point)).collect();
     if multi_miller_loop(&terms).final_exponentiation() == Gt::identity() {

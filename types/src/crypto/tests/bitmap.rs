@@ -18,10 +18,7 @@ fn listed(set: &SignerSet) -> Vec<u16> {
 
 #[test]
 fn a_member_is_one_bit_counted_from_the_lowest() {
-    assert_eq!(
-        set(10, &[0, 3, 9]).to_bytes(),
-        [0, 10, 0b0000_1001, 0b0000_0010]
-    );
+    assert_eq!(set(10, &[0, 3, 9]).to_bytes(), [0, 10, 0b0000_1001, 0b0000_0010]);
     assert_eq!(set(8, &[7]).to_bytes(), [0, 8, 0b1000_0000]);
     assert_eq!(set(0, &[]).to_bytes(), [0, 0]);
 }
@@ -50,9 +47,7 @@ fn the_largest_set_holds_all_its_members() {
 fn refuses_a_bit_past_the_last_member() {
     for bit in 2..8 {
         let bytes = [0, 10, 0, 1 << bit];
-        let refusal = DecodeError::NotCanonical {
-            what: "signer bitmap padding",
-        };
+        let refusal = DecodeError::NotCanonical { what: "signer bitmap padding" };
         assert_eq!(decode_exact::<SignerSet>(&bytes), Err(refusal));
     }
 }
@@ -76,11 +71,7 @@ fn refuses_more_members_than_any_set_has() {
     bytes.resize(2 + usize::from(members).div_ceil(8), 0);
     assert_eq!(
         decode_exact::<SignerSet>(&bytes),
-        Err(DecodeError::TooLong {
-            what: "members",
-            got: VALIDATORS_MAX + 1,
-            max: VALIDATORS_MAX
-        })
+        Err(DecodeError::TooLong { what: "members", got: VALIDATORS_MAX + 1, max: VALIDATORS_MAX })
     );
 }
 

@@ -12,9 +12,7 @@ const MISMATCH: Result<(), SignatureError> = Err(SignatureError::Mismatch);
 const SIGN_FLAG: u8 = 0x20;
 
 fn secrets<B: Bls>(count: u8) -> Vec<B::Secret> {
-    (0..count)
-        .map(|seed| B::secret_from_seed(&[seed; 32]))
-        .collect()
+    (0..count).map(|seed| B::secret_from_seed(&[seed; 32])).collect()
 }
 
 fn key<B: Bls>(secret: &B::Secret) -> B::Key {
@@ -30,9 +28,7 @@ fn g1(key: &BlsPublicKey) -> G1Affine {
 }
 
 fn g2(signature: &BlsSignature) -> G2Projective {
-    G2Affine::from_compressed(signature.as_bytes())
-        .expect("a point")
-        .into()
+    G2Affine::from_compressed(signature.as_bytes()).expect("a point").into()
 }
 
 fn bytes(point: G2Projective) -> BlsSignature {
@@ -98,14 +94,8 @@ fn bad_signatures() -> [(BlsSignature, SignatureError); 4] {
     let mut outside_field = [0xff; 96];
     outside_field[0] = 0x9f;
     [
-        (
-            BlsSignature::from_bytes([0; 96]),
-            SignatureError::BadEncoding,
-        ),
-        (
-            BlsSignature::from_bytes(outside_field),
-            SignatureError::BadEncoding,
-        ),
+        (BlsSignature::from_bytes([0; 96]), SignatureError::BadEncoding),
+        (BlsSignature::from_bytes(outside_field), SignatureError::BadEncoding),
         (identity_signature(), SignatureError::Identity),
         (stray_signature(), SignatureError::NotInSubgroup),
     ]
@@ -114,49 +104,24 @@ fn bad_signatures() -> [(BlsSignature, SignatureError); 4] {
 fn accepts_its_own_signature_and_no_other_message_or_key<B: Bls>() {
     let secrets = secrets::<B>(2);
     let signature = B::sign(&secrets[0], b"message");
-    assert_eq!(
-        B::verify(&key::<B>(&secrets[0]), b"message", &signature),
-        Ok(())
-    );
-    assert_eq!(
-        B::verify(&key::<B>(&secrets[0]), b"massage", &signature),
-        MISMATCH
-    );
+    assert_eq!(B::verify(&key::<B>(&secrets[0]), b"message", &signature), Ok(()));
+    assert_eq!(B::verify(&key::<B>(&secrets[0]), b"massage", &signature), MISMATCH);
     assert_eq!(B::verify(&key::<B>(&secrets[0]), b"", &signature), MISMATCH);
-    assert_eq!(
-        B::verify(&key::<B>(&secrets[1]), b"message", &signature),
-        MISMATCH
-    );
-    assert_eq!(
-        B::verify(&key::<B>(&secrets[0]), b"message", &negated(&signature)),
-        MISMATCH
-    );
+    assert_eq!(B::verify(&key::<B>(&secrets[1]), b"message", &signature), MISMATCH);
+    assert_eq!(B::verify(&key::<B>(&secrets[0]), b"message", &negated(&signature)), MISMATCH);
 }
 
 fn refuses_every_other_domain_and_chain<B: Bls>() {
-    let domains = [
-        Domain::Prepare,
-        Domain::Commit,
-        Domain::Timeout,
-        Domain::Reveal,
-    ];
+    let domains = [Domain::Prepare, Domain::Commit, Domain::Timeout, Domain::Reveal];
     let (chain, other) = (Digest::from_bytes([1; 32]), Digest::from_bytes([2; 32]));
     let secret = &secrets::<B>(1)[0];
     for signed in domains {
         let signature = B::sign(secret, &signing_bytes(signed, &chain, b"body"));
         for read in domains {
             let verdict = |chain| {
-                B::verify(
-                    &key::<B>(secret),
-                    &signing_bytes(read, chain, b"body"),
-                    &signature,
-                )
+                B::verify(&key::<B>(secret), &signing_bytes(read, chain, b"body"), &signature)
             };
-            assert_eq!(
-                verdict(&chain).is_ok(),
-                read == signed,
-                "{signed:?} read as {read:?}"
-            );
+            assert_eq!(verdict(&chain).is_ok(), read == signed, "{signed:?} read as {read:?}");
             assert_eq!(verdict(&other), MISMATCH);
         }
     }
@@ -204,10 +169,7 @@ fn accepts_a_sum_only_from_exactly_its_signers<B: Bls>() {
     let secrets = secrets::<B>(5);
     let keys: Vec<_> = secrets.iter().map(key::<B>).collect();
     let keys: Vec<_> = keys.iter().collect();
-    let signatures: Vec<_> = secrets
-        .iter()
-        .map(|secret| B::sign(secret, b"message"))
-        .collect();
+    let signatures: Vec<_> = secrets.iter().map(|secret| B::sign(secret, b"message")).collect();
     let sum4 = sum::<B>(&signatures[..4]);
     assert_eq!(B::verify_same(&keys[..4], b"message", &sum4), Ok(()));
     assert_eq!(B::verify_same(&keys[..3], b"message", &sum4), MISMATCH);
@@ -224,11 +186,7 @@ fn accepts_groups_only_with_their_own_messages<B: Bls>() {
     let keys: Vec<_> = secrets.iter().map(key::<B>).collect();
     let message = |member: usize| [b"first".as_slice(), b"second", b"third"][member % 3];
     let signed = secrets.iter().enumerate();
-    let total = sum::<B>(
-        &signed
-            .map(|(i, s)| B::sign(s, message(i)))
-            .collect::<Vec<_>>(),
-    );
+    let total = sum::<B>(&signed.map(|(i, s)| B::sign(s, message(i))).collect::<Vec<_>>());
     let group =
         |a: usize, b: usize, text: usize| (vec![&keys[a], &keys[b]], message(text).to_vec());
     let groups = [group(0, 3, 0), group(1, 4, 1), group(2, 5, 2)];
@@ -245,16 +203,8 @@ fn accepts_groups_only_with_their_own_messages<B: Bls>() {
 fn groups_with_equal_messages_count_as_one<B: Bls>() {
     let secrets = secrets::<B>(3);
     let keys: Vec<_> = secrets.iter().map(key::<B>).collect();
-    let total = sum::<B>(
-        &secrets
-            .iter()
-            .map(|s| B::sign(s, b"same"))
-            .collect::<Vec<_>>(),
-    );
-    let split = [
-        (vec![&keys[0]], b"same".to_vec()),
-        (vec![&keys[1], &keys[2]], b"same".to_vec()),
-    ];
+    let total = sum::<B>(&secrets.iter().map(|s| B::sign(s, b"same")).collect::<Vec<_>>());
+    let split = [(vec![&keys[0]], b"same".to_vec()), (vec![&keys[1], &keys[2]], b"same".to_vec())];
     assert_eq!(B::verify_groups(&split, &total), Ok(()));
     assert_eq!(B::verify_groups(&split[..1], &total), MISMATCH);
 }
@@ -266,10 +216,7 @@ fn refuses_to_say_that_nobody_signed<B: Bls>() {
     let empty = Err(SignatureError::Empty);
     assert_eq!(B::verify_same(&[], b"message", &signature), empty);
     assert_eq!(B::verify_groups(&[], &signature), empty);
-    let groups = [
-        (vec![&key], b"message".to_vec()),
-        (vec![], b"message".to_vec()),
-    ];
+    let groups = [(vec![&key], b"message".to_vec()), (vec![], b"message".to_vec())];
     assert_eq!(B::verify_groups(&groups, &signature), empty);
 }
 
@@ -278,26 +225,14 @@ fn refuses_keys_and_signatures_that_cancel<B: Bls>() {
     let key0 = key::<B>(&secrets[0]);
     let opposite = B::key(&negated_key(&B::public(&secrets[0]))).expect("valid alone");
     let signature = B::sign(&secrets[0], b"message");
-    assert_eq!(
-        B::verify(&opposite, b"message", &negated(&signature)),
-        Ok(())
-    );
+    assert_eq!(B::verify(&opposite, b"message", &negated(&signature)), Ok(()));
     let identity = Err(SignatureError::Identity);
     assert_eq!(B::aggregate(&[signature, negated(&signature)]), identity);
     let cancel = Err(SignatureError::KeysCancel);
-    assert_eq!(
-        B::verify_same(&[&key0, &opposite], b"message", &signature),
-        cancel
-    );
+    assert_eq!(B::verify_same(&[&key0, &opposite], b"message", &signature), cancel);
     let other = key::<B>(&secrets[1]);
-    let groups = [
-        (vec![&other], b"other".to_vec()),
-        (vec![&key0, &opposite], b"message".to_vec()),
-    ];
-    assert_eq!(
-        B::verify_groups(&groups, &B::sign(&secrets[1], b"other")),
-        cancel
-    );
+    let groups = [(vec![&other], b"other".to_vec()), (vec![&key0, &opposite], b"message".to_vec())];
+    assert_eq!(B::verify_groups(&groups, &B::sign(&secrets[1], b"other")), cancel);
 }
 
 fn a_shifted_pair_is_valid_only_as_a_sum<B: Bls>() {
@@ -305,18 +240,12 @@ fn a_shifted_pair_is_valid_only_as_a_sum<B: Bls>() {
     let keys: Vec<_> = secrets.iter().map(key::<B>).collect();
     let signatures: Vec<_> = secrets.iter().map(|s| B::sign(s, b"message")).collect();
     let shift = G2Projective::generator();
-    let shifted = [
-        bytes(g2(&signatures[0]) + shift),
-        bytes(g2(&signatures[1]) - shift),
-    ];
+    let shifted = [bytes(g2(&signatures[0]) + shift), bytes(g2(&signatures[1]) - shift)];
     assert_eq!(B::verify(&keys[0], b"message", &shifted[0]), MISMATCH);
     assert_eq!(B::verify(&keys[1], b"message", &shifted[1]), MISMATCH);
     let total = sum::<B>(&shifted);
     assert_eq!(total, sum::<B>(&signatures));
-    assert_eq!(
-        B::verify_same(&[&keys[0], &keys[1]], b"message", &total),
-        Ok(())
-    );
+    assert_eq!(B::verify_same(&[&keys[0], &keys[1]], b"message", &total), Ok(()));
 }
 
 fn a_rogue_key_speaks_for_others_but_cannot_prove_possession<B: Bls>() {
@@ -328,10 +257,7 @@ fn a_rogue_key_speaks_for_others_but_cannot_prove_possession<B: Bls>() {
     let rogue_key = B::key(&rogue).expect("a point like any other");
     let forged = B::sign(&secrets[1], b"never signed by the victim");
     let keys = [&key0, &rogue_key];
-    assert_eq!(
-        B::verify_same(&keys, b"never signed by the victim", &forged),
-        Ok(())
-    );
+    assert_eq!(B::verify_same(&keys, b"never signed by the victim", &forged), Ok(()));
 
     let hash = <G2Projective as HashToCurve<ExpandMsgXmd<Sha256>>>::hash_to_curve;
     let message = possession_bytes(&rogue, b"owner");
@@ -348,24 +274,12 @@ fn a_proof_of_possession_holds_for_one_key_and_binding<B: Bls>() {
     let public = B::public(&secrets[0]);
     let proof = B::prove(&secrets[0], b"chain and owner");
     assert_eq!(B::check_proof(&public, b"chain and owner", &proof), Ok(()));
-    assert_eq!(
-        B::check_proof(&public, b"chain and another", &proof),
-        MISMATCH
-    );
-    assert_eq!(
-        B::check_proof(&B::public(&secrets[1]), b"chain and owner", &proof),
-        MISMATCH
-    );
+    assert_eq!(B::check_proof(&public, b"chain and another", &proof), MISMATCH);
+    assert_eq!(B::check_proof(&B::public(&secrets[1]), b"chain and owner", &proof), MISMATCH);
     let signed = B::sign(&secrets[0], &possession_bytes(&public, b"chain and owner"));
-    assert_eq!(
-        B::check_proof(&public, b"chain and owner", &signed),
-        MISMATCH
-    );
+    assert_eq!(B::check_proof(&public, b"chain and owner", &signed), MISMATCH);
     let message = possession_bytes(&public, b"chain and owner");
-    assert_eq!(
-        B::verify(&key::<B>(&secrets[0]), &message, &proof),
-        MISMATCH
-    );
+    assert_eq!(B::verify(&key::<B>(&secrets[0]), &message, &proof), MISMATCH);
 }
 
 macro_rules! both {

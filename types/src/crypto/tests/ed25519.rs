@@ -57,11 +57,7 @@ fn refuses_every_other_domain_and_chain() {
                 let message = signing_bytes(read, &chain(name), b"body");
                 key.public().verify(&message, &signature)
             };
-            assert_eq!(
-                verdict(b"one").is_ok(),
-                read == signed,
-                "{signed:?} read as {read:?}"
-            );
+            assert_eq!(verdict(b"one").is_ok(), read == signed, "{signed:?} read as {read:?}");
             assert_eq!(verdict(b"two"), Err(SignatureError::Mismatch));
         }
     }
@@ -79,10 +75,7 @@ fn refuses_a_second_form_of_a_valid_signature() {
     }
     assert_eq!(carry, 0);
     let signature = Signature::from_bytes(bytes);
-    assert_eq!(
-        key.public().verify(b"message", &signature),
-        Err(SignatureError::Mismatch)
-    );
+    assert_eq!(key.public().verify(b"message", &signature), Err(SignatureError::Mismatch));
 }
 
 #[test]
@@ -109,10 +102,7 @@ fn refuses_a_key_that_is_no_point() {
         .expect("half of all strings are no points");
     assert_eq!(no_point.check(), Err(KeyError::BadEncoding));
     let refusal = Err(SignatureError::Key(KeyError::BadEncoding));
-    assert_eq!(
-        no_point.verify(b"message", &Signature::from_bytes([0; 64])),
-        refusal
-    );
+    assert_eq!(no_point.verify(b"message", &Signature::from_bytes([0; 64])), refusal);
 }
 
 #[test]
@@ -145,9 +135,7 @@ fn refuses_to_admit_a_key_with_a_part_of_small_order() {
 
 #[test]
 fn a_batch_is_valid_only_when_every_signature_is() {
-    let keys: Vec<_> = (0..10)
-        .map(|seed| SecretKey::from_seed([seed; 32]))
-        .collect();
+    let keys: Vec<_> = (0..10).map(|seed| SecretKey::from_seed([seed; 32])).collect();
     let mut items: Vec<(PublicKey, &[u8], Signature)> = keys
         .iter()
         .map(|key| (key.public(), b"message".as_slice(), key.sign(b"message")))

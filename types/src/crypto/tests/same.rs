@@ -36,22 +36,10 @@ fn each_accepts_what_the_other_made() {
         let public = Pure::public(&pure);
         let by_pure = Pure::key(&public).expect("an honest key");
         let by_fast = Fast::key(&public).expect("an honest key");
-        assert_eq!(
-            Pure::verify(&by_pure, b"message", &Fast::sign(&fast, b"message")),
-            Ok(())
-        );
-        assert_eq!(
-            Fast::verify(&by_fast, b"message", &Pure::sign(&pure, b"message")),
-            Ok(())
-        );
-        assert_eq!(
-            Pure::check_proof(&public, b"x", &Fast::prove(&fast, b"x")),
-            Ok(())
-        );
-        assert_eq!(
-            Fast::check_proof(&public, b"x", &Pure::prove(&pure, b"x")),
-            Ok(())
-        );
+        assert_eq!(Pure::verify(&by_pure, b"message", &Fast::sign(&fast, b"message")), Ok(()));
+        assert_eq!(Fast::verify(&by_fast, b"message", &Pure::sign(&pure, b"message")), Ok(()));
+        assert_eq!(Pure::check_proof(&public, b"x", &Fast::prove(&fast, b"x")), Ok(()));
+        assert_eq!(Fast::check_proof(&public, b"x", &Pure::prove(&pure, b"x")), Ok(()));
     }
 }
 

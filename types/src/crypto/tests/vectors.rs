@@ -57,10 +57,7 @@ fn the_fast_library_hashes_to_the_points_of_rfc_9380() {
     one[31] = 1;
     let one = blst::min_pk::SecretKey::from_bytes(&one).expect("a scalar");
     for (message, expected) in HASHED {
-        assert_eq!(
-            hex::encode(one.sign(message, HASH_TAG, &[]).serialize()),
-            expected
-        );
+        assert_eq!(hex::encode(one.sign(message, HASH_TAG, &[]).serialize()), expected);
     }
 }
 
