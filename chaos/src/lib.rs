@@ -1,1 +1,4 @@
-//! Faults: the seeded simulator and its invariants.
+//! Faults: many replicas in one thread under a clock that runs as fast as it can.
+
+pub mod rng;
+pub mod sim;
