@@ -21,6 +21,22 @@ pub const BATCH_TRANSACTIONS_MAX: usize = 8_192;
 pub const LANE_BATCHES_MAX: u64 = 512;
 /// Most bytes of one lane above the ordered frontier that a genesis may allow.
 pub const LANE_QUOTA_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Availability certificates of one lane kept above the ordered frontier; the lowest goes first.
+pub const LANE_CERTIFICATES_MAX: usize = 32;
+/// Bytes of one lane's batches that wait for a signature check or for their predecessor.
+pub const LANE_WAITING_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Batches of its lane that an owner sends again for one status of a member.
+pub const LANE_RESEND_BATCHES_MAX: usize = 16;
+/// Bytes of its lane that an owner sends again for one status of a member.
+pub const LANE_RESEND_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Acknowledgements of one lane sent again in a second because their batch came again.
+pub const LANE_REPEATS_MAX: usize = 16;
+/// Questions for batches or lane headers that wait for one peer's answer.
+pub const FETCHES_PER_PEER_MAX: usize = 4;
+/// Questions for batches or lane headers under way, each for at most [`SYNC_BYTES_MAX`].
+pub const FETCHES_MAX: usize = 16;
+/// Availability certificates asked for at once.
+pub const CERTIFICATES_WANTED_MAX: usize = BLOCK_TIPS_MAX;
 
 /// Most lane tips in one block: every lane of two epochs.
 pub const BLOCK_TIPS_MAX: usize = 2 * VALIDATORS_MAX;
@@ -60,6 +76,10 @@ pub const SYNC_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const POOL_TRANSACTIONS_PER_ROLLUP_MAX: usize = 20_000;
 /// Bytes waiting in a node's pool, per rollup.
 pub const POOL_BYTES_PER_ROLLUP_MAX: usize = 16 * 1024 * 1024;
+/// Transactions waiting in a node's pool; where many rollups share it, each has an equal part.
+pub const POOL_TRANSACTIONS_MAX: usize = 320_000;
+/// Bytes waiting in a node's pool; where many rollups share it, each has an equal part.
+pub const POOL_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Headers that one stream frame spells out; over a longer gap it starts from an anchor.
 pub const FRAME_HEADERS_MAX: usize = 64;
@@ -79,3 +99,8 @@ const _: () = assert!(ORDERED_LAG_MAX < ORDERED_ROOTS_KEPT as u64);
 const _: () = assert!(SYNC_BLOCKS_MAX <= UNCOMMITTED_BLOCKS_MAX);
 const _: () = assert!(BATCH_BYTES_MAX < SYNC_BYTES_MAX);
 const _: () = assert!(VALIDATORS_MAX <= u16::MAX as usize);
+const _: () = assert!(BATCH_BYTES_MAX <= LANE_WAITING_BYTES_MAX);
+const _: () = assert!(BATCH_BYTES_MAX <= LANE_RESEND_BYTES_MAX);
+const _: () = assert!(LANE_BATCHES_MAX as usize <= SYNC_HEADERS_MAX);
+const _: () = assert!(POOL_BYTES_MAX / ROLLUPS_MAX >= TRANSACTION_BYTES_MAX);
+const _: () = assert!(POOL_TRANSACTIONS_MAX / ROLLUPS_MAX >= 1);
