@@ -13,6 +13,8 @@
 
 pub mod frames;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 #[cfg(test)]
 mod tests;

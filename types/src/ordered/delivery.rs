@@ -45,6 +45,7 @@ pub fn delivery_order(block: &Digest, body: &Body, before: &Frontier) -> Vec<Lan
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::ids::{Epoch, ValidatorIndex};

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 /// The most that one block moves the window clock, in milliseconds: an outage of hours must not
 /// empty the windows at its end.
-pub const CLOCK_STEP_MS_MAX: u64 = 1_000;
+const CLOCK_STEP_MS_MAX: u64 = 1_000;
 
 /// How long an id is remembered: until both have passed since it was ordered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
