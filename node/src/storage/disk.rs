@@ -121,31 +121,17 @@ impl RealDisk {
             Err(error) => return Err(failed("make the folder")(error)),
         }
         let folder = FolderLock::take(path).map_err(failed("lock the folder"))?;
-        let folder = folder.ok_or_else(|| DiskError::InUse {
-            folder: path.to_path_buf(),
-        })?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            folder,
-            files: BTreeMap::new(),
-            failed: false,
-        })
+        let folder = folder.ok_or_else(|| DiskError::InUse { folder: path.to_path_buf() })?;
+        Ok(Self { path: path.to_path_buf(), folder, files: BTreeMap::new(), failed: false })
     }
 
     fn check_alive(&self) -> Result<(), DiskError> {
-        if self.failed {
-            Err(DiskError::Failed)
-        } else {
-            Ok(())
-        }
+        if self.failed { Err(DiskError::Failed) } else { Ok(()) }
     }
 
     fn file(&mut self, name: &str) -> Result<&mut File, DiskError> {
         if !self.files.contains_key(name) {
-            let opened = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(self.path.join(name));
+            let opened = OpenOptions::new().read(true).write(true).open(self.path.join(name));
             let file = opened.map_err(|error| refusal("open", name, error))?;
             self.files.insert(name.to_owned(), file);
         }
@@ -169,21 +155,14 @@ impl RealDisk {
 impl Disk for RealDisk {
     fn exists(&mut self, name: &str) -> Result<bool, DiskError> {
         self.check_alive()?;
-        self.path
-            .join(name)
-            .try_exists()
-            .map_err(|error| refusal("look for", name, error))
+        self.path.join(name).try_exists().map_err(|error| refusal("look for", name, error))
     }
 
     fn create_sized(&mut self, name: &str, bytes: u64) -> Result<(), DiskError> {
         self.check_alive()?;
         let path = self.path.join(name);
-        let created = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path);
+        let created =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
         let mut file = created.map_err(|error| refusal("create", name, error))?;
         // Written zeros, not a hole: a later fdatasync then has no new extents to record.
         let filled = fill_with_zeros(&mut file, bytes);
@@ -195,16 +174,9 @@ impl Disk for RealDisk {
     fn read_all(&mut self, name: &str, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
         self.check_alive()?;
         let file = self.file(name)?;
-        let size = file
-            .metadata()
-            .map_err(|error| refusal("measure", name, error))?
-            .len();
+        let size = file.metadata().map_err(|error| refusal("measure", name, error))?.len();
         if size > bytes_max {
-            return Err(DiskError::TooLong {
-                name: name.to_owned(),
-                bytes: size,
-                bytes_max,
-            });
+            return Err(DiskError::TooLong { name: name.to_owned(), bytes: size, bytes_max });
         }
         let length = usize::try_from(size).expect("a file read whole is far below 4 GiB");
         let mut bytes = vec![0; length];
@@ -237,20 +209,13 @@ fn refusal(act: &'static str, name: &str, error: io::Error) -> DiskError {
     match error.kind() {
         ErrorKind::NotFound => DiskError::NotFound { name },
         ErrorKind::AlreadyExists => DiskError::Exists { name },
-        _ => DiskError::Io {
-            act,
-            name,
-            source: error,
-        },
+        _ => DiskError::Io { act, name, source: error },
     }
 }
 
 fn fill_with_zeros(file: &mut File, bytes: u64) -> io::Result<()> {
     let written = io::copy(&mut io::repeat(0).take(bytes), file)?;
-    assert_eq!(
-        written, bytes,
-        "copying from an endless source stops at its limit"
-    );
+    assert_eq!(written, bytes, "copying from an endless source stops at its limit");
     file.flush()
 }
 

@@ -40,17 +40,12 @@ pub fn establish_identity(
     match format {
         Some(FORMAT) => {}
         Some(found) => {
-            return Err(StorageError::Format {
-                found,
-                known: FORMAT,
-            });
+            return Err(StorageError::Format { found, known: FORMAT });
         }
         None => return Err(StorageError::NoIdentity { entry: "format" }),
     }
     let incarnation = incarnation.and_then(|bytes| Some(Incarnation(bytes.try_into().ok()?)));
-    incarnation.ok_or(StorageError::NoIdentity {
-        entry: "incarnation",
-    })
+    incarnation.ok_or(StorageError::NoIdentity { entry: "incarnation" })
 }
 
 fn is_empty(store: &dyn KeyValue) -> Result<bool, StorageError> {
@@ -92,13 +87,7 @@ mod tests {
         establish_identity(&store, ONE).unwrap();
         put(&store, FORMAT_KEY, &2u32.to_be_bytes());
         let refused = establish_identity(&store, ONE);
-        assert!(matches!(
-            refused,
-            Err(StorageError::Format {
-                found: 2,
-                known: FORMAT
-            })
-        ));
+        assert!(matches!(refused, Err(StorageError::Format { found: 2, known: FORMAT })));
     }
 
     #[test]
@@ -108,19 +97,11 @@ mod tests {
         batch.put(Family::Acks, b"k", b"v");
         store.write(batch, Durability::Synced).unwrap();
         let refused = establish_identity(&store, ONE);
-        assert!(matches!(
-            refused,
-            Err(StorageError::NoIdentity { entry: "format" })
-        ));
+        assert!(matches!(refused, Err(StorageError::NoIdentity { entry: "format" })));
 
         put(&store, FORMAT_KEY, &FORMAT.to_be_bytes());
         put(&store, INCARNATION_KEY, &[1; 15]);
         let refused = establish_identity(&store, ONE);
-        assert!(matches!(
-            refused,
-            Err(StorageError::NoIdentity {
-                entry: "incarnation"
-            })
-        ));
+        assert!(matches!(refused, Err(StorageError::NoIdentity { entry: "incarnation" })));
     }
 }

@@ -88,20 +88,12 @@ pub struct WriteBatch {
 impl WriteBatch {
     /// Sets a value.
     pub fn put(&mut self, family: Family, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.writes.push(Write {
-            family,
-            key: key.into(),
-            value: Some(value.into()),
-        });
+        self.writes.push(Write { family, key: key.into(), value: Some(value.into()) });
     }
 
     /// Deletes a key; nothing happens if there is none.
     pub fn delete(&mut self, family: Family, key: impl Into<Vec<u8>>) {
-        self.writes.push(Write {
-            family,
-            key: key.into(),
-            value: None,
-        });
+        self.writes.push(Write { family, key: key.into(), value: None });
     }
 
     /// Whether there is nothing to write.
@@ -162,47 +154,31 @@ impl Range {
     #[must_use]
     pub fn prefix(family: Family, prefix: Key) -> Self {
         let to = prefix.after_prefix().map(Into::into);
-        Self {
-            from: prefix.into(),
-            to,
-            ..Self::all(family)
-        }
+        Self { from: prefix.into(), to, ..Self::all(family) }
     }
 
     /// Keys from `from` on.
     #[must_use]
     pub fn from(self, from: impl Into<Vec<u8>>) -> Self {
-        Self {
-            from: from.into(),
-            ..self
-        }
+        Self { from: from.into(), ..self }
     }
 
     /// Keys below `to`.
     #[must_use]
     pub fn to(self, to: impl Into<Vec<u8>>) -> Self {
-        Self {
-            to: Some(to.into()),
-            ..self
-        }
+        Self { to: Some(to.into()), ..self }
     }
 
     /// From high to low.
     #[must_use]
     pub fn backward(self) -> Self {
-        Self {
-            backward: true,
-            ..self
-        }
+        Self { backward: true, ..self }
     }
 
     /// At most so many entries.
     #[must_use]
     pub fn entries_max(self, entries_max: usize) -> Self {
-        Self {
-            entries_max,
-            ..self
-        }
+        Self { entries_max, ..self }
     }
 
     /// Stop once so many bytes are reached.

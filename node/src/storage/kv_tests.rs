@@ -47,22 +47,14 @@ fn put(store: &dyn KeyValue, family: Family, key: &[u8], value: &[u8]) {
 }
 
 fn keys(store: &dyn KeyValue, range: &Range) -> Vec<u8> {
-    store
-        .range(range)
-        .unwrap()
-        .iter()
-        .map(|(key, _)| key[0])
-        .collect()
+    store.range(range).unwrap().iter().map(|(key, _)| key[0]).collect()
 }
 
 pub(super) fn returns_what_was_put_and_nothing_after_delete(store: &dyn KeyValue) {
     assert_eq!(store.get(Family::Blocks, b"a").unwrap(), None);
     put(store, Family::Blocks, b"a", b"1");
     put(store, Family::Blocks, b"a", b"2");
-    assert_eq!(
-        store.get(Family::Blocks, b"a").unwrap(),
-        Some(b"2".to_vec())
-    );
+    assert_eq!(store.get(Family::Blocks, b"a").unwrap(), Some(b"2".to_vec()));
     let mut batch = WriteBatch::default();
     batch.delete(Family::Blocks, *b"a");
     batch.delete(Family::Blocks, *b"never there");
@@ -90,10 +82,7 @@ pub(super) fn keeps_families_apart(store: &dyn KeyValue) {
         let value = store.get(family, b"same").unwrap();
         assert_eq!(value, Some(family.name().as_bytes().to_vec()));
         assert_eq!(store.range(&Range::all(family)).unwrap().len(), 2);
-        assert_eq!(
-            store.range(&Range::all(family).backward()).unwrap().len(),
-            2
-        );
+        assert_eq!(store.range(&Range::all(family).backward()).unwrap().len(), 2);
     }
 }
 
@@ -101,10 +90,7 @@ pub(super) fn ranges_run_both_ways_within_their_bounds(store: &dyn KeyValue) {
     (10..20).for_each(|key| put(store, Family::Chain, &[key], b""));
     let all = Range::all(Family::Chain);
     assert_eq!(keys(store, &all), (10..20).collect::<Vec<_>>());
-    assert_eq!(
-        keys(store, &all.clone().backward()),
-        (10..20).rev().collect::<Vec<_>>()
-    );
+    assert_eq!(keys(store, &all.clone().backward()), (10..20).rev().collect::<Vec<_>>());
     let some = all.from([12]).to([15]);
     assert_eq!(keys(store, &some), [12, 13, 14]);
     assert_eq!(keys(store, &some.clone().backward()), [14, 13, 12]);
@@ -121,46 +107,28 @@ pub(super) fn ranges_stop_at_entries_and_bytes(store: &dyn KeyValue) {
     assert_eq!(keys(store, &all.clone().entries_max(2).backward()), [9, 8]);
     assert_eq!(keys(store, &all.clone().bytes_max(300)), [0, 1, 2]);
     assert_eq!(keys(store, &all.clone().bytes_max(301)), [0, 1, 2, 3]);
-    assert_eq!(
-        keys(store, &all.bytes_max(0)),
-        [0],
-        "one entry, else a reader never gets on"
-    );
+    assert_eq!(keys(store, &all.bytes_max(0)), [0], "one entry, else a reader never gets on");
 }
 
 pub(super) fn empty_ranges_and_batches_are_harmless(store: &dyn KeyValue) {
     put(store, Family::Chain, b"b", b"");
     let all = Range::all(Family::Chain);
     for backward in [false, true] {
-        let all = Range {
-            backward,
-            ..all.clone()
-        };
+        let all = Range { backward, ..all.clone() };
         assert_eq!(keys(store, &all.clone().entries_max(0)), []);
         assert_eq!(keys(store, &all.clone().from(*b"b").to(*b"b")), []);
         assert_eq!(keys(store, &all.clone().from(*b"c").to(*b"a")), []);
         assert_eq!(keys(store, &all.to(Vec::new())), []);
     }
-    store
-        .write(WriteBatch::default(), Durability::Synced)
-        .unwrap();
-    store
-        .write(WriteBatch::default(), Durability::Buffered)
-        .unwrap();
+    store.write(WriteBatch::default(), Durability::Synced).unwrap();
+    store.write(WriteBatch::default(), Durability::Buffered).unwrap();
     store.flush().unwrap();
     assert_eq!(keys(store, &all), [b'b']);
 }
 
 pub(super) fn takes_keys_and_values_of_any_bytes(store: &dyn KeyValue) {
     let large = vec![0xab; 3 << 20];
-    for key in [
-        &b""[..],
-        b"\0",
-        b"\0\0",
-        b"\xff",
-        b"\xff\xff\xff",
-        &[7; 300],
-    ] {
+    for key in [&b""[..], b"\0", b"\0\0", b"\xff", b"\xff\xff\xff", &[7; 300]] {
         put(store, Family::Blocks, key, b"");
         assert_eq!(store.get(Family::Blocks, key).unwrap(), Some(vec![]));
     }
@@ -208,12 +176,8 @@ fn range() -> impl Strategy<Value = Range> {
 /// What a range must return, said the slow way.
 fn expected(model: &Model, range: &Range) -> Vec<Pair> {
     let inside = |key: &Vec<u8>| *key >= range.from && range.to.as_ref().is_none_or(|to| key < to);
-    let own = model
-        .iter()
-        .filter(|((family, key), _)| *family == range.family && inside(key));
-    let mut pairs: Vec<Pair> = own
-        .map(|((_, key), value)| (key.clone(), value.clone()))
-        .collect();
+    let own = model.iter().filter(|((family, key), _)| *family == range.family && inside(key));
+    let mut pairs: Vec<Pair> = own.map(|((_, key), value)| (key.clone(), value.clone())).collect();
     if range.backward {
         pairs.reverse();
     }
@@ -233,11 +197,7 @@ pub(super) fn agrees_with_an_ordered_map<H, S: KeyValue>(cases: u32, fresh: impl
     let batch = prop::collection::vec((family(), key(), value), 0..8);
     let steps = prop::collection::vec((batch, any::<bool>()), 0..12);
     let inputs = (steps, prop::collection::vec(range(), 1..12));
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let run = |(steps, ranges): (Vec<(Vec<Change>, bool)>, Vec<Range>)| {
         let (_home, store) = fresh();
         let mut model = Model::new();
@@ -255,11 +215,7 @@ pub(super) fn agrees_with_an_ordered_map<H, S: KeyValue>(cases: u32, fresh: impl
                     }
                 }
             }
-            let how = if synced {
-                Durability::Synced
-            } else {
-                Durability::Buffered
-            };
+            let how = if synced { Durability::Synced } else { Durability::Buffered };
             store.write(batch, how).unwrap();
         }
         for range in ranges {

@@ -53,10 +53,7 @@ impl MemoryStore {
         let lengths = u64::try_from(inner.unsynced.len()).expect("bounded") + 1;
         let lost = usize::try_from(choice % lengths).expect("at most the bounded length");
         for _ in 0..lost {
-            let undo = inner
-                .unsynced
-                .pop_back()
-                .expect("lost is at most the length");
+            let undo = inner.unsynced.pop_back().expect("lost is at most the length");
             inner.sequence = undo.sequence;
             for write in undo.replaced.into_iter().rev() {
                 inner.apply(write);
@@ -67,9 +64,7 @@ impl MemoryStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner
-            .lock()
-            .expect("nothing panics while holding the store")
+        self.inner.lock().expect("nothing panics while holding the store")
     }
 }
 
@@ -82,11 +77,7 @@ impl Inner {
             Some(value) => self.entries.insert(place, value),
             None => self.entries.remove(&place),
         };
-        Write {
-            family,
-            key,
-            value: before,
-        }
+        Write { family, key, value: before }
     }
 }
 
@@ -98,11 +89,8 @@ impl KeyValue for MemoryStore {
     fn write(&self, batch: WriteBatch, durability: Durability) -> Result<(), StorageError> {
         let mut inner = self.lock();
         let sequence = inner.sequence;
-        let replaced: Vec<Write> = batch
-            .into_writes()
-            .into_iter()
-            .map(|write| inner.apply(write))
-            .collect();
+        let replaced: Vec<Write> =
+            batch.into_writes().into_iter().map(|write| inner.apply(write)).collect();
         inner.sequence += u64::try_from(replaced.len()).expect("a length fits 64 bits");
         match durability {
             Durability::Synced => inner.unsynced.clear(),
@@ -120,10 +108,7 @@ impl KeyValue for MemoryStore {
             return Ok(Vec::new());
         }
         let inner = self.lock();
-        let bounds = (
-            Bound::Included((range.family, range.from.clone())),
-            upper(range),
-        );
+        let bounds = (Bound::Included((range.family, range.from.clone())), upper(range));
         let entries = inner.entries.range(bounds);
         let own = |(place, value): (&(Family, Vec<u8>), &Vec<u8>)| {
             Ok::<_, Infallible>((place.1.clone(), value.clone()))
@@ -151,10 +136,7 @@ fn upper(range: &Range) -> Bound<(Family, Vec<u8>)> {
     if let Some(to) = &range.to {
         return Bound::Excluded((range.family, to.clone()));
     }
-    match Family::ALL
-        .into_iter()
-        .find(|family| *family > range.family)
-    {
+    match Family::ALL.into_iter().find(|family| *family > range.family) {
         Some(next) => Bound::Excluded((next, Vec::new())),
         None => Bound::Unbounded,
     }
@@ -203,8 +185,12 @@ mod tests {
         batch.delete(Family::Chain, [1]);
         store.write(batch, Durability::Buffered).unwrap();
         assert_eq!(store.get(Family::Chain, &[1]).unwrap(), None);
+        assert_eq!(store.crash(1), 1);
+        assert_eq!(store.get(Family::Chain, &[1]).unwrap(), Some(vec![11]));
+        put(&store, 1, 12, Durability::Buffered);
+        put(&store, 1, 13, Durability::Buffered);
         assert_eq!(store.crash(2), 2);
-        assert_eq!(store.get(Family::Chain, &[1]).unwrap(), Some(vec![10]));
+        assert_eq!(store.get(Family::Chain, &[1]).unwrap(), Some(vec![11]));
     }
 
     #[test]
@@ -214,9 +200,7 @@ mod tests {
         store.flush().unwrap();
         assert_eq!(store.crash(1), 0);
         put(&store, 2, 1, Durability::Buffered);
-        store
-            .write(WriteBatch::default(), Durability::Synced)
-            .unwrap();
+        store.write(WriteBatch::default(), Durability::Synced).unwrap();
         assert_eq!(store.crash(1), 0);
         assert_eq!(keys(&store), [1, 2]);
     }
@@ -228,8 +212,13 @@ mod tests {
             put(&store, 1, 1, Durability::Buffered);
         }
         let most = u64::try_from(UNSYNCED_MAX).unwrap();
+        assert_eq!(store.crash(most + 1), 0, "one length more than there are batches is none");
+        for _ in 0..UNSYNCED_MAX + 10 {
+            put(&store, 1, 1, Durability::Buffered);
+        }
+        let before = store.sequence();
         assert_eq!(store.crash(most), UNSYNCED_MAX);
-        assert_eq!(store.sequence(), 20);
+        assert_eq!(store.sequence(), before - 2 * most);
     }
 
     proptest! {

@@ -59,40 +59,34 @@ impl RocksStore {
     /// A store that was made anew looks like any other: ask [`super::establish_identity`] which one
     /// it is before relying on it.
     pub fn open(folder: &Path) -> Result<Self, StorageError> {
-        let failed = |source| StorageError::Folder {
-            folder: folder.to_path_buf(),
-            source,
-        };
+        let failed = |source| StorageError::Folder { folder: folder.to_path_buf(), source };
         fs::create_dir_all(folder).map_err(failed)?;
         let lock = FolderLock::take(folder).map_err(failed)?;
-        let lock = lock.ok_or_else(|| StorageError::InUse {
-            folder: folder.to_path_buf(),
-        })?;
+        let lock = lock.ok_or_else(|| StorageError::InUse { folder: folder.to_path_buf() })?;
         let create = match look(folder).map_err(failed)? {
             Found::Store => false,
             Found::Nothing => true,
             Found::Remains => {
-                return Err(StorageError::Incomplete {
-                    folder: folder.to_path_buf(),
-                });
+                return Err(StorageError::Incomplete { folder: folder.to_path_buf() });
             }
         };
-        let families = Family::ALL.map(Family::name);
+        Self::open_locked(folder, &store_options(create), lock)
+    }
+
+    fn open_locked(
+        folder: &Path,
+        options: &Options,
+        lock: FolderLock,
+    ) -> Result<Self, StorageError> {
         let shape = family_options();
-        let families = families.map(|name| ColumnFamilyDescriptor::new(name, shape.clone()));
-        let db = DB::open_cf_descriptors(&store_options(create), folder, families)
-            .map_err(|error| refusal("opening", error))?;
-        Ok(Self {
-            db,
-            failed: AtomicBool::new(false),
-            _lock: lock,
-        })
+        let family = |family: Family| ColumnFamilyDescriptor::new(family.name(), shape.clone());
+        let db = DB::open_cf_descriptors(options, folder, Family::ALL.map(family));
+        let db = db.map_err(|error| refusal("opening", error))?;
+        Ok(Self { db, failed: AtomicBool::new(false), _lock: lock })
     }
 
     fn family(&self, family: Family) -> &ColumnFamily {
-        self.db
-            .cf_handle(family.name())
-            .expect("every family was opened or made")
+        self.db.cf_handle(family.name()).expect("every family was opened or made")
     }
 
     /// Runs a write; its failure is the last thing this store does.
@@ -113,9 +107,7 @@ impl RocksStore {
 
 impl KeyValue for RocksStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.db
-            .get_cf(self.family(family), key)
-            .map_err(|error| refusal("reading", error))
+        self.db.get_cf(self.family(family), key).map_err(|error| refusal("reading", error))
     }
 
     fn write(&self, batch: WriteBatch, durability: Durability) -> Result<(), StorageError> {
@@ -147,14 +139,8 @@ impl KeyValue for RocksStore {
         if let Some(to) = &range.to {
             how.set_iterate_upper_bound(to.clone());
         }
-        let start = if range.backward {
-            IteratorMode::End
-        } else {
-            IteratorMode::Start
-        };
-        let entries = self
-            .db
-            .iterator_cf_opt(self.family(range.family), how, start);
+        let start = if range.backward { IteratorMode::End } else { IteratorMode::Start };
+        let entries = self.db.iterator_cf_opt(self.family(range.family), how, start);
         let entries = entries.map(|entry| entry.map(|(key, value)| (key.into(), value.into())));
         gather(range, entries).map_err(|error| refusal("reading a range", error))
     }
@@ -186,10 +172,7 @@ fn look(folder: &Path) -> io::Result<Found> {
         if name == Path::new("CURRENT") {
             return Ok(Found::Store);
         }
-        if name
-            .extension()
-            .is_some_and(|kind| kind == "sst" || kind == "log" || kind == "blob")
-        {
+        if name.extension().is_some_and(|kind| kind == "sst" || kind == "log" || kind == "blob") {
             found = Found::Remains;
         }
     }
@@ -208,9 +191,7 @@ fn store_options(create: bool) -> Options {
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_keep_log_file_num(NOTE_FILES_MAX);
     options.set_max_log_file_size(NOTE_FILE_BYTES_MAX);
-    let cores = available_parallelism()
-        .map_or(1, usize::from)
-        .min(BACKGROUND_THREADS_MAX);
+    let cores = available_parallelism().map_or(1, usize::from).min(BACKGROUND_THREADS_MAX);
     options.increase_parallelism(i32::try_from(cores).expect("at most the named bound"));
     options
 }

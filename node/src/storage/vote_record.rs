@@ -33,10 +33,12 @@
 //! - Slots hold consecutive sequences; anything else is damage.
 //! - A record that is missing or damaged is an error that says why. It is never a guess.
 
+mod error;
 mod layout;
 #[cfg(test)]
 mod tests;
 
+pub use error::{Damage, VoteRecordError};
 use layout::{COPIES, Entry, FILE_BYTES, HEADER_BYTES, REGION_BYTES, SLOTS};
 
 use super::{Disk, DiskError, Incarnation};
@@ -71,81 +73,6 @@ pub struct Opened<D> {
     pub unreadable_copies: usize,
 }
 
-/// Why there is no vote record to vote from. The node observes and says so.
-#[derive(Debug, thiserror::Error)]
-pub enum VoteRecordError {
-    /// There is no such file: it was deleted, or its creation never finished.
-    #[error("the vote record is missing: what this key has signed is not known")]
-    Missing,
-    /// The file is there and cannot be trusted.
-    #[error("the vote record is damaged: {why}; what this key has signed is not known")]
-    Damaged {
-        /// How.
-        why: Damage,
-    },
-    /// An older copy was put back, or newer records were lost.
-    #[error("the vote record ends at {found}, but {floor} was reached: an older copy was put back")]
-    RolledBack {
-        /// The newest sequence in the file.
-        found: u64,
-        /// The sequence noted elsewhere.
-        floor: u64,
-    },
-    /// The file goes with another store: the store was lost, or one of the two was copied.
-    #[error("the vote record goes with store {found}, but the store is {expected}")]
-    WrongIncarnation {
-        /// What the vote record names.
-        found: Incarnation,
-        /// What the store says it is.
-        expected: Incarnation,
-    },
-    /// The payload does not fit a slot. Nothing was written.
-    #[error("a vote record of {bytes} bytes is more than {bytes_max}")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-        /// [`PAYLOAD_BYTES_MAX`].
-        bytes_max: usize,
-    },
-    /// The disk failed. Whether the last write is durable is not known, and nothing may be sent on it.
-    #[error("the vote record's disk failed: {0}")]
-    Disk(#[from] DiskError),
-}
-
-/// How a vote record is damaged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Damage {
-    /// It was cut, or something was added.
-    #[error("the file has {bytes} bytes, not {}", FILE_BYTES)]
-    Size {
-        /// Its size.
-        bytes: u64,
-    },
-    /// No copy of any slot is whole.
-    #[error("no stored copy is whole")]
-    Unreadable,
-    /// Another version of this program wrote it.
-    #[error("it has format {found}, which this program does not know")]
-    Version {
-        /// The number in the file.
-        found: u32,
-    },
-    /// A slot lost bytes that no write changes, so it was not a write that was interrupted.
-    #[error("slot {slot} was overwritten by something else")]
-    NotInterrupted {
-        /// Which slot.
-        slot: usize,
-    },
-    /// The slots do not follow each other, so a record between them was lost.
-    #[error("the slots hold records {older} and {newer}, which do not follow each other")]
-    Gap {
-        /// The lower sequence.
-        older: u64,
-        /// The higher sequence.
-        newer: u64,
-    },
-}
-
 impl<D: Disk> VoteRecord<D> {
     /// Makes the file with a first payload and returns once it and its name are durable. Refuses
     /// with [`DiskError::Exists`] if there is one: a key gets one record in its life.
@@ -162,22 +89,11 @@ impl<D: Disk> VoteRecord<D> {
         disk.create_sized(FILE_NAME, file_bytes)?;
         // Both slots are filled from birth, so that an empty slot is always damage.
         for sequence in 1..=FIRST_SEQUENCE {
-            put(
-                &mut disk,
-                &Entry {
-                    sequence,
-                    incarnation,
-                    payload: payload.to_vec(),
-                },
-            )?;
+            put(&mut disk, &Entry { sequence, incarnation, payload: payload.to_vec() })?;
         }
         disk.sync_data(FILE_NAME)?;
         disk.sync_dir()?;
-        Ok(Self {
-            disk,
-            incarnation,
-            sequence: FIRST_SEQUENCE,
-        })
+        Ok(Self { disk, incarnation, sequence: FIRST_SEQUENCE })
     }
 
     /// Reads the newest record and makes sure that it is durable. `sequence_floor` is the highest
@@ -188,24 +104,13 @@ impl<D: Disk> VoteRecord<D> {
             newest(&bytes).map_err(|why| VoteRecordError::Damaged { why })?;
         if newest.sequence < sequence_floor {
             let found = newest.sequence;
-            return Err(VoteRecordError::RolledBack {
-                found,
-                floor: sequence_floor,
-            });
+            return Err(VoteRecordError::RolledBack { found, floor: sequence_floor });
         }
         put(&mut disk, &newest)?;
         disk.sync_data(FILE_NAME)?;
         disk.sync_dir()?;
-        let record = Self {
-            disk,
-            incarnation: newest.incarnation,
-            sequence: newest.sequence,
-        };
-        Ok(Opened {
-            record,
-            payload: newest.payload,
-            unreadable_copies,
-        })
+        let record = Self { disk, incarnation: newest.incarnation, sequence: newest.sequence };
+        Ok(Opened { record, payload: newest.payload, unreadable_copies })
     }
 
     /// Makes `payload` the newest record and returns its sequence once it is durable: only then may
@@ -213,19 +118,9 @@ impl<D: Disk> VoteRecord<D> {
     /// written, and nothing may be sent on this payload.
     pub fn write(&mut self, payload: &[u8]) -> Result<u64, VoteRecordError> {
         check_size(payload)?;
-        let sequence = self
-            .sequence
-            .checked_add(1)
-            .expect("2^64 writes take longer than we have");
+        let sequence = self.sequence.checked_add(1).expect("2^64 writes take longer than we have");
         let incarnation = self.incarnation;
-        put(
-            &mut self.disk,
-            &Entry {
-                sequence,
-                incarnation,
-                payload: payload.to_vec(),
-            },
-        )?;
+        put(&mut self.disk, &Entry { sequence, incarnation, payload: payload.to_vec() })?;
         self.disk.sync_data(FILE_NAME)?;
         self.sequence = sequence;
         Ok(sequence)
@@ -275,15 +170,11 @@ fn put(disk: &mut impl Disk, entry: &Entry) -> Result<(), DiskError> {
 
 /// The whole file, of the right size.
 fn read(disk: &mut impl Disk) -> Result<Vec<u8>, VoteRecordError> {
-    let damaged = |bytes| VoteRecordError::Damaged {
-        why: Damage::Size { bytes },
-    };
+    let damaged = |bytes| VoteRecordError::Damaged { why: Damage::Size { bytes } };
     let file_bytes = u64::try_from(FILE_BYTES).expect("a constant that fits");
     match disk.read_all(FILE_NAME, file_bytes) {
         Ok(bytes) if bytes.len() == FILE_BYTES => Ok(bytes),
-        Ok(bytes) => Err(damaged(
-            u64::try_from(bytes.len()).expect("below the limit"),
-        )),
+        Ok(bytes) => Err(damaged(u64::try_from(bytes.len()).expect("below the limit"))),
         Err(DiskError::TooLong { bytes, .. }) => Err(damaged(bytes)),
         Err(DiskError::NotFound { .. }) => Err(VoteRecordError::Missing),
         Err(error) => Err(error.into()),
@@ -322,16 +213,9 @@ fn copies(file: &[u8], slot: usize) -> impl Iterator<Item = &[u8]> {
 }
 
 fn later(a: Entry, b: Entry) -> Result<Entry, Damage> {
-    let (older, newer) = if a.sequence < b.sequence {
-        (a, b)
-    } else {
-        (b, a)
-    };
+    let (older, newer) = if a.sequence < b.sequence { (a, b) } else { (b, a) };
     if older.sequence.checked_add(1) != Some(newer.sequence) {
-        return Err(Damage::Gap {
-            older: older.sequence,
-            newer: newer.sequence,
-        });
+        return Err(Damage::Gap { older: older.sequence, newer: newer.sequence });
     }
     Ok(newer)
 }
@@ -344,8 +228,6 @@ fn check_interrupted(file: &[u8], slot: usize) -> Result<(), Damage> {
 }
 
 fn unreadable_file(file: &[u8]) -> Damage {
-    let version = (0..SLOTS)
-        .flat_map(|slot| copies(file, slot))
-        .find_map(layout::foreign_version);
+    let version = (0..SLOTS).flat_map(|slot| copies(file, slot)).find_map(layout::foreign_version);
     version.map_or(Damage::Unreadable, |found| Damage::Version { found })
 }

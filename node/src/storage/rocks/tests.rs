@@ -1,6 +1,8 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 
+use rocksdb::statistics::Ticker;
+
 use super::*;
 use crate::storage::{Incarnation, establish_identity};
 
@@ -21,11 +23,7 @@ fn put(store: &RocksStore, key: u8, value: &[u8], durability: Durability) {
 
 fn keys(store: &RocksStore) -> Vec<u8> {
     let chain = store.range(&Range::all(Family::Chain)).unwrap();
-    assert_eq!(
-        chain,
-        store.range(&Range::all(Family::Acks)).unwrap(),
-        "batches are whole"
-    );
+    assert_eq!(chain, store.range(&Range::all(Family::Acks)).unwrap(), "batches are whole");
     chain.into_iter().map(|(key, _)| key[0]).collect()
 }
 
@@ -42,13 +40,8 @@ fn left_behind(home: &tempfile::TempDir) -> PathBuf {
 
 /// The file of a kind with the highest number.
 fn newest(folder: &Path, kind: &str) -> PathBuf {
-    let files = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    files
-        .filter(|path| path.extension().is_some_and(|found| found == kind))
-        .max()
-        .unwrap()
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|found| found == kind)).max().unwrap()
 }
 
 #[test]
@@ -63,10 +56,7 @@ fn keeps_everything_when_closed_and_opened() {
     let store = RocksStore::open(&home.path().join("store")).unwrap();
     assert_eq!(keys(&store), [1, 2]);
     assert!(store.sequence() >= sequence);
-    assert_eq!(
-        establish_identity(&store, Incarnation([2; 16])).unwrap(),
-        one
-    );
+    assert_eq!(establish_identity(&store, Incarnation([2; 16])).unwrap(), one);
 }
 
 #[test]
@@ -77,6 +67,27 @@ fn keeps_everything_when_the_process_is_killed() {
     let copy = RocksStore::open(&left_behind(&home)).unwrap();
     assert_eq!(keys(&copy), (0..=100).collect::<Vec<_>>());
     assert!(copy.sequence() >= store.sequence());
+}
+
+#[test]
+fn a_synced_write_and_a_flush_sync_the_log_and_a_buffered_write_does_not() {
+    let home = tempfile::tempdir().unwrap();
+    let mut options = store_options(true);
+    options.enable_statistics();
+    let lock = FolderLock::take(home.path()).unwrap().unwrap();
+    let store = RocksStore::open_locked(home.path(), &options, lock).unwrap();
+    let syncs = || options.get_ticker_count(Ticker::WalFileSynced);
+    let before = syncs();
+    put(&store, 1, b"", Durability::Buffered);
+    assert_eq!(syncs(), before);
+    put(&store, 2, b"", Durability::Synced);
+    assert_eq!(syncs(), before + 1);
+    put(&store, 3, b"", Durability::Buffered);
+    store.flush().unwrap();
+    assert_eq!(syncs(), before + 2);
+    put(&store, 4, b"", Durability::Buffered);
+    store.write(WriteBatch::default(), Durability::Synced).unwrap();
+    assert_eq!(syncs(), before + 3);
 }
 
 #[test]
@@ -116,11 +127,7 @@ fn a_second_opener_is_told_that_the_folder_is_in_use() {
     let folder = home.path().join("store");
     let refused = RocksStore::open(&folder).unwrap_err();
     assert!(matches!(refused, StorageError::InUse { .. }));
-    assert!(
-        refused
-            .to_string()
-            .starts_with("another process uses the folder ")
-    );
+    assert!(refused.to_string().starts_with("another process uses the folder "));
     drop(store);
     RocksStore::open(&folder).unwrap();
 }
@@ -137,16 +144,9 @@ fn damaged_files_are_typed_refusals() {
         let path = if kind == "sst" {
             newest(&copy, kind)
         } else {
-            let files = fs::read_dir(&copy)
-                .unwrap()
-                .map(|entry| entry.unwrap().path());
-            let named = |path: &PathBuf| {
-                path.file_name()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .starts_with(kind)
-            };
+            let files = fs::read_dir(&copy).unwrap().map(|entry| entry.unwrap().path());
+            let named =
+                |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(kind);
             files.into_iter().find(named).unwrap()
         };
         let length = fs::metadata(&path).unwrap().len();
@@ -156,10 +156,7 @@ fn damaged_files_are_typed_refusals() {
             store.get(Family::Chain, &[1])
         });
         assert!(
-            matches!(
-                refused,
-                Err(StorageError::Corrupt { .. } | StorageError::Engine { .. })
-            ),
+            matches!(refused, Err(StorageError::Corrupt { .. } | StorageError::Engine { .. })),
             "{kind}: {refused:?}"
         );
         fs::remove_dir_all(copy).unwrap();
@@ -173,10 +170,7 @@ fn never_starts_anew_over_remains() {
     let copy = left_behind(&home);
     fs::remove_file(copy.join("CURRENT")).unwrap();
     let refused = RocksStore::open(&copy);
-    assert!(
-        matches!(refused, Err(StorageError::Incomplete { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(StorageError::Incomplete { .. })), "{refused:?}");
     assert!(newest(&copy, "log").exists(), "and nothing was deleted");
 }
 
@@ -185,10 +179,7 @@ fn a_folder_that_is_a_file_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file");
     fs::write(&file, b"").unwrap();
-    assert!(matches!(
-        RocksStore::open(&file),
-        Err(StorageError::Folder { .. })
-    ));
+    assert!(matches!(RocksStore::open(&file), Err(StorageError::Folder { .. })));
 }
 
 #[test]
@@ -197,15 +188,9 @@ fn writes_nothing_after_a_failed_write() {
     // A real error of the engine: there is no store at this place.
     let missing = || DB::open(&Options::default(), "/dev/null/none").map(drop);
     let failed = store.finally("writing", missing);
-    assert!(
-        matches!(failed, Err(StorageError::Engine { .. })),
-        "{failed:?}"
-    );
+    assert!(matches!(failed, Err(StorageError::Engine { .. })), "{failed:?}");
     let mut batch = WriteBatch::default();
     batch.put(Family::Chain, *b"a", *b"");
-    assert!(matches!(
-        store.write(batch, Durability::Buffered),
-        Err(StorageError::Failed)
-    ));
+    assert!(matches!(store.write(batch, Durability::Buffered), Err(StorageError::Failed)));
     assert!(matches!(store.flush(), Err(StorageError::Failed)));
 }

@@ -77,10 +77,7 @@ pub(super) fn decode(slot: usize, region: &[u8]) -> Option<Entry> {
     let entry = Entry {
         sequence: u64::from_be_bytes(field(region, 16)?),
         incarnation: Incarnation(field(region, 24)?),
-        payload: region
-            .get(HEADER_BYTES..)?
-            .get(..usize::try_from(length).ok()?)?
-            .to_vec(),
+        payload: region.get(HEADER_BYTES..)?.get(..usize::try_from(length).ok()?)?.to_vec(),
     };
     let expected = checksum(region.get(..CHECKSUM_AT)?, &entry.payload);
     let whole = field::<32>(region, CHECKSUM_AT)? == expected;
@@ -104,10 +101,5 @@ fn field<const N: usize>(region: &[u8], at: usize) -> Option<[u8; N]> {
 }
 
 fn checksum(header: &[u8], payload: &[u8]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(DOMAIN)
-        .chain_update(header)
-        .chain_update(payload)
-        .finalize()
-        .into()
+    Sha256::new().chain_update(DOMAIN).chain_update(header).chain_update(payload).finalize().into()
 }

@@ -74,15 +74,9 @@ const DOCUMENTED_CHECKSUM: [u8; 32] = [
 fn refuses_to_make_a_second_record_or_to_open_a_missing_one() {
     let disk = worn(&[]).into_disk();
     let again = VoteRecord::create(disk, STORE, b"again");
-    assert!(
-        matches!(again, Err(VoteRecordError::Disk(DiskError::Exists { .. }))),
-        "{again:?}"
-    );
+    assert!(matches!(again, Err(VoteRecordError::Disk(DiskError::Exists { .. }))), "{again:?}");
     let missing = VoteRecord::open(FaultyDisk::default(), 0);
-    assert!(
-        matches!(missing, Err(VoteRecordError::Missing)),
-        "{missing:?}"
-    );
+    assert!(matches!(missing, Err(VoteRecordError::Missing)), "{missing:?}");
 }
 
 #[test]
@@ -92,13 +86,7 @@ fn takes_a_payload_that_fills_the_slot_and_refuses_a_longer_one_untouched() {
     record.write(&full).unwrap();
     let before = record.disk.clone();
     let refused = record.write(&vec![9; PAYLOAD_BYTES_MAX + 1]);
-    assert!(matches!(
-        refused,
-        Err(VoteRecordError::TooLarge {
-            bytes_max: PAYLOAD_BYTES_MAX,
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(VoteRecordError::TooLarge { bytes_max: PAYLOAD_BYTES_MAX, .. })));
     assert_eq!(record.disk, before);
     record.write(&full).unwrap();
     let opened = VoteRecord::open(record.into_disk(), 0).unwrap();
@@ -127,10 +115,7 @@ fn notices_an_older_copy_put_back_alone_but_not_with_its_floor() {
     record.write(b"second").unwrap();
     let floor = record.sequence();
     let refused = VoteRecord::open(old.clone(), floor);
-    assert!(matches!(
-        refused,
-        Err(VoteRecordError::RolledBack { found: 3, floor: 4 })
-    ));
+    assert!(matches!(refused, Err(VoteRecordError::RolledBack { found: 3, floor: 4 })));
     // The whole folder put back brings the old floor with it: nothing here can know.
     assert_eq!(VoteRecord::open(old, old_floor).unwrap().payload, b"first");
 }
@@ -140,16 +125,10 @@ fn writes_nothing_after_a_failed_sync_and_promises_nothing() {
     let mut record = worn(&[b"kept"]);
     record.disk.fail_next_sync();
     let failed = record.write(b"lost");
-    assert!(
-        matches!(failed, Err(VoteRecordError::Disk(DiskError::Io { .. }))),
-        "{failed:?}"
-    );
+    assert!(matches!(failed, Err(VoteRecordError::Disk(DiskError::Io { .. }))), "{failed:?}");
     assert_eq!(record.sequence(), 3);
     let refused = record.write(b"later");
-    assert!(
-        matches!(refused, Err(VoteRecordError::Disk(DiskError::Failed))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(VoteRecordError::Disk(DiskError::Failed))), "{refused:?}");
 }
 
 #[test]
@@ -170,8 +149,5 @@ fn a_failing_disk_at_open_is_an_error_and_not_a_record() {
     let mut disk = worn(&[b"kept"]).into_disk();
     disk.fail_next_sync();
     let failed = VoteRecord::open(disk, 0);
-    assert!(
-        matches!(failed, Err(VoteRecordError::Disk(DiskError::Io { .. }))),
-        "{failed:?}"
-    );
+    assert!(matches!(failed, Err(VoteRecordError::Disk(DiskError::Io { .. }))), "{failed:?}");
 }

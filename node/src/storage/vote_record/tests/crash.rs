@@ -22,11 +22,7 @@ fn a_write_cut_at_any_byte_leaves_the_old_record_or_the_new() {
         let disk = disk.clone().crashed(|index, _| index < cut);
         let mut opened = VoteRecord::open(disk, 4).unwrap();
         let new = cut >= length / 2;
-        assert_eq!(
-            opened.payload,
-            if new { &[5; 90][..] } else { b"old" },
-            "cut at {cut}"
-        );
+        assert_eq!(opened.payload, if new { &[5; 90][..] } else { b"old" }, "cut at {cut}");
         assert_eq!(opened.record.sequence(), if new { 5 } else { 4 });
         // And the node goes on from there.
         opened.record.write(b"next").unwrap();
@@ -58,24 +54,12 @@ fn a_file_whose_name_was_not_synced_is_missing_and_not_new() {
 fn a_creation_cut_at_any_byte_is_missing_damaged_or_whole() {
     let mut disk = FaultyDisk::default();
     disk.fail_next_sync();
-    disk.create_sized(FILE_NAME, u64::try_from(FILE_BYTES).unwrap())
-        .unwrap();
+    disk.create_sized(FILE_NAME, u64::try_from(FILE_BYTES).unwrap()).unwrap();
     for sequence in 1..=FIRST_SEQUENCE {
-        put(
-            &mut disk,
-            &Entry {
-                sequence,
-                incarnation: STORE,
-                payload: b"born".to_vec(),
-            },
-        )
-        .unwrap();
+        put(&mut disk, &Entry { sequence, incarnation: STORE, payload: b"born".to_vec() }).unwrap();
     }
     let nameless = disk.clone().crashed(|_, _| true);
-    assert!(matches!(
-        VoteRecord::open(nameless, 0),
-        Err(VoteRecordError::Missing)
-    ));
+    assert!(matches!(VoteRecord::open(nameless, 0), Err(VoteRecordError::Missing)));
 
     // The name survived, as it may; then so many bytes.
     let mut whole = 0;
@@ -99,12 +83,7 @@ type Life = (Vec<Vec<u8>>, Vec<u8>, u64, bool);
 
 fn lives() -> impl Strategy<Value = Vec<Life>> {
     let payload = || prop::collection::vec(any::<u8>(), 0..3000);
-    let life = (
-        prop::collection::vec(payload(), 0..3),
-        payload(),
-        any::<u64>(),
-        any::<bool>(),
-    );
+    let life = (prop::collection::vec(payload(), 0..3), payload(), any::<u64>(), any::<bool>());
     prop::collection::vec(life, 1..6)
 }
 

@@ -27,10 +27,7 @@ pub(super) struct FaultyDisk {
 
 impl FaultyDisk {
     pub(super) fn ignoring_sync_dir() -> Self {
-        Self {
-            ignore_sync_dir: true,
-            ..Self::default()
-        }
+        Self { ignore_sync_dir: true, ..Self::default() }
     }
 
     pub(super) fn fail_next_sync(&mut self) {
@@ -49,22 +46,13 @@ impl FaultyDisk {
     }
 
     pub(super) fn put_file(&mut self, name: &str, bytes: Vec<u8>) {
-        let file = File {
-            durable: bytes.clone(),
-            visible: bytes,
-            unsynced: vec![],
-            named: true,
-        };
+        let file = File { durable: bytes.clone(), visible: bytes, unsynced: vec![], named: true };
         self.files.insert(name.to_owned(), file);
     }
 
     /// Bytes written to a file since its last sync.
     pub(super) fn unsynced_bytes(&self, name: &str) -> usize {
-        self.files[name]
-            .unsynced
-            .iter()
-            .map(|(_, bytes)| bytes.len())
-            .sum()
+        self.files[name].unsynced.iter().map(|(_, bytes)| bytes.len()).sum()
     }
 
     /// The process died and another starts; the system kept running.
@@ -94,17 +82,11 @@ impl FaultyDisk {
     }
 
     fn check_alive(&self) -> Result<(), DiskError> {
-        if self.failed {
-            Err(DiskError::Failed)
-        } else {
-            Ok(())
-        }
+        if self.failed { Err(DiskError::Failed) } else { Ok(()) }
     }
 
     fn file(&mut self, name: &str) -> Result<&mut File, DiskError> {
-        self.files.get_mut(name).ok_or_else(|| DiskError::NotFound {
-            name: name.to_owned(),
-        })
+        self.files.get_mut(name).ok_or_else(|| DiskError::NotFound { name: name.to_owned() })
     }
 
     fn sync(&mut self) -> Result<(), DiskError> {
@@ -112,11 +94,7 @@ impl FaultyDisk {
         if self.fail_next_sync {
             self.failed = true;
             let source = io::Error::other("injected");
-            return Err(DiskError::Io {
-                act: "sync",
-                name: String::new(),
-                source,
-            });
+            return Err(DiskError::Io { act: "sync", name: String::new(), source });
         }
         Ok(())
     }
@@ -131,16 +109,10 @@ impl Disk for FaultyDisk {
     fn create_sized(&mut self, name: &str, bytes: u64) -> Result<(), DiskError> {
         self.check_alive()?;
         if self.files.contains_key(name) {
-            return Err(DiskError::Exists {
-                name: name.to_owned(),
-            });
+            return Err(DiskError::Exists { name: name.to_owned() });
         }
         let zeros = vec![0; usize::try_from(bytes).unwrap()];
-        let file = File {
-            durable: zeros.clone(),
-            visible: zeros,
-            ..File::default()
-        };
+        let file = File { durable: zeros.clone(), visible: zeros, ..File::default() };
         self.files.insert(name.to_owned(), file);
         Ok(())
     }
@@ -150,11 +122,7 @@ impl Disk for FaultyDisk {
         let bytes = self.file(name)?.visible.clone();
         let length = u64::try_from(bytes.len()).unwrap();
         if length > bytes_max {
-            return Err(DiskError::TooLong {
-                name: name.to_owned(),
-                bytes: length,
-                bytes_max,
-            });
+            return Err(DiskError::TooLong { name: name.to_owned(), bytes: length, bytes_max });
         }
         Ok(bytes)
     }

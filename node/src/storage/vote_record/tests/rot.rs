@@ -9,19 +9,12 @@ fn two_records() -> (FaultyDisk, Vec<usize>) {
     let (older, newest) = ([3; 40], [4; 40]);
     let disk = worn(&[&older, &newest]).into_disk();
     let starts = (0..SLOTS * COPIES).map(|region| region * REGION_BYTES);
-    (
-        disk,
-        starts
-            .flat_map(|start| start..start + HEADER_BYTES + 40)
-            .collect(),
-    )
+    (disk, starts.flat_map(|start| start..start + HEADER_BYTES + 40).collect())
 }
 
 fn flip(disk: &FaultyDisk, offsets: &[usize], bit: u8) -> FaultyDisk {
     let mut disk = disk.clone();
-    disk.damage(FILE_NAME, |bytes| {
-        offsets.iter().for_each(|&at| bytes[at] ^= bit)
-    });
+    disk.damage(FILE_NAME, |bytes| offsets.iter().for_each(|&at| bytes[at] ^= bit));
     disk
 }
 
@@ -68,9 +61,7 @@ fn both_copies_of_the_newest_record_flipped_never_vote_from_the_older_with_a_flo
         let both = [layout::offset(0, 0) + at, layout::offset(0, 1) + at];
         let refused = VoteRecord::open(flip(&disk, &both, 1), 4);
         match refused {
-            Err(VoteRecordError::Damaged {
-                why: Damage::NotInterrupted { slot: 0 },
-            }) => {
+            Err(VoteRecordError::Damaged { why: Damage::NotInterrupted { slot: 0 } }) => {
                 assert!(at < 12, "at {at}");
             }
             Err(VoteRecordError::RolledBack { found: 3, floor: 4 }) => {
@@ -99,6 +90,19 @@ fn a_slot_wiped_in_both_copies_is_damage_even_without_a_floor() {
 }
 
 #[test]
+fn one_copy_wiped_and_the_other_flipped_is_damage_even_without_a_floor() {
+    let copies = [layout::offset(0, 0), layout::offset(0, 1)];
+    for (wiped, flipped) in [(copies[0], copies[1]), (copies[1], copies[0])] {
+        let (mut disk, _) = two_records();
+        disk.damage(FILE_NAME, |bytes| {
+            bytes[wiped..][..PAGE].fill(0);
+            bytes[flipped + HEADER_BYTES] ^= 1;
+        });
+        assert_eq!(damage(VoteRecord::open(disk, 0)), Damage::NotInterrupted { slot: 0 });
+    }
+}
+
+#[test]
 fn a_slot_put_back_from_an_older_time_leaves_a_gap() {
     let mut record = worn(&[b"3", b"4"]);
     let old = record.disk.visible(FILE_NAME).to_vec();
@@ -111,10 +115,7 @@ fn a_slot_put_back_from_an_older_time_leaves_a_gap() {
             bytes[at..at + REGION_BYTES].copy_from_slice(&old[at..at + REGION_BYTES]);
         }
     });
-    assert_eq!(
-        damage(VoteRecord::open(disk, 0)),
-        Damage::Gap { older: 4, newer: 7 }
-    );
+    assert_eq!(damage(VoteRecord::open(disk, 0)), Damage::Gap { older: 4, newer: 7 });
 }
 
 #[test]
@@ -137,18 +138,10 @@ fn a_file_cut_or_grown_at_any_length_is_damage() {
     for bytes in (0..FILE_BYTES).step_by(509).chain([1, 511, FILE_BYTES - 1]) {
         disk.put_file(FILE_NAME, whole[..bytes].to_vec());
         let why = damage(VoteRecord::open(disk.clone(), 0));
-        assert_eq!(
-            why,
-            Damage::Size {
-                bytes: u64::try_from(bytes).unwrap()
-            }
-        );
+        assert_eq!(why, Damage::Size { bytes: u64::try_from(bytes).unwrap() });
     }
     disk.put_file(FILE_NAME, [&whole[..], &[0]].concat());
-    assert!(matches!(
-        damage(VoteRecord::open(disk, 0)),
-        Damage::Size { .. }
-    ));
+    assert!(matches!(damage(VoteRecord::open(disk, 0)), Damage::Size { .. }));
 }
 
 #[test]
