@@ -5,11 +5,15 @@ pub mod config;
 mod context;
 pub mod input;
 pub mod job;
+pub mod lanes;
 pub mod note;
 pub mod ordering;
 pub mod output;
 pub mod record;
+mod replica;
 
+pub use agreement::Status;
 pub use config::Config;
 pub use input::Input;
 pub use output::Output;
+pub use replica::Replica;

@@ -117,6 +117,12 @@ pub enum Note {
         /// Why.
         why: crate::agreement::safety::Refused,
     },
+    /// A commit certificate contradicts what is final here: more than a third of the stake is
+    /// faulty. This replica signs nothing more.
+    AgreementBroken {
+        /// The height of the certificate.
+        height: Height,
+    },
     /// Something of a peer was dropped at a bound.
     Dropped {
         /// What.

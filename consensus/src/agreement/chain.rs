@@ -15,8 +15,8 @@ use chorale_types::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Committed blocks kept below the head.
-const COMMITTED_KEPT: u64 = 64;
+/// Committed blocks kept below the head: as many as one certificate can make final at once.
+const COMMITTED_KEPT: u64 = 2 * UNCOMMITTED_BLOCKS_MAX as u64;
 
 /// What the rules need to know of a block.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -147,19 +147,6 @@ impl Chain {
         if let Some(victim) = victim {
             self.blocks.remove(&victim);
         }
-    }
-
-    /// Whether `ancestor` is `of` or below it. Looks no deeper than what is held.
-    pub(crate) fn is_ancestor(&self, ancestor: &Digest, of: &Digest) -> bool {
-        let Some(stop) = self.get(ancestor).map(|place| place.height) else { return false };
-        let mut at = of;
-        while let Some(place) = self.get(at) {
-            if place.height <= stop {
-                return at == ancestor;
-            }
-            at = &place.parent;
-        }
-        false
     }
 
     /// C2: a `CommitCert` makes its block and all below it final.

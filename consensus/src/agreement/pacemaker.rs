@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn the_timer_grows_by_half_for_each_view_given_up_and_stops_growing() {
-        let mut pacemaker = Pacemaker::new(Duration::from_secs(1), View::new(1), Instant::default());
+        let mut pacemaker =
+            Pacemaker::new(Duration::from_secs(1), View::new(1), Instant::default());
         let mut seen = Vec::new();
         for view in 2..9 {
             seen.push(pacemaker.timeout().as_millis());

@@ -120,6 +120,11 @@ impl Safety {
         self.enabled
     }
 
+    /// Signs nothing more: what is final was contradicted.
+    pub(crate) const fn disable(&mut self) {
+        self.enabled = false;
+    }
+
     /// A1: the highest certificate ever checked is the lock.
     pub(crate) fn adopt_qc(&mut self, qc: &QuorumCert) {
         if qc.view() > self.record.high_qc.view() {
@@ -176,7 +181,8 @@ impl Safety {
 
     /// C1: a commit vote on a checked `QuorumCert`, unless its view or a later one was given up.
     pub(crate) fn may_commit(&self, qc: &QuorumCert) -> bool {
-        let gate = self.record.highest_timeout_view < qc.view() || cfg!(feature = "mutant-commit-gate");
+        let gate =
+            self.record.highest_timeout_view < qc.view() || cfg!(feature = "mutant-commit-gate");
         self.enabled && gate && qc.view() > self.record.last_commit_view
     }
 

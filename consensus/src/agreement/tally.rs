@@ -42,6 +42,11 @@ impl Tally {
         self.slots.values().map(|slots| slots.votes.len()).sum()
     }
 
+    /// The check that runs for these votes.
+    pub(crate) fn checking(&self, view: View, kind: VoteKind) -> Option<JobId> {
+        self.slots.get(&(view, kind))?.checking.as_ref().map(|(job, _, _)| *job)
+    }
+
     /// Drops everything below `view`.
     pub(crate) fn prune_below(&mut self, view: View) {
         self.slots = self.slots.split_off(&(view, VoteKind::Prepare));
@@ -107,13 +112,7 @@ impl Tally {
 
 impl Slots {
     /// Asks for a check of the votes for one block when they are a quorum of stake.
-    fn try_check(
-        &mut self,
-        set: &ValidatorSet,
-        kind: VoteKind,
-        vote: Vote,
-        ctx: &mut Context<'_>,
-    ) {
+    fn try_check(&mut self, set: &ValidatorSet, kind: VoteKind, vote: Vote, ctx: &mut Context<'_>) {
         if self.checking.is_some() {
             return;
         }

@@ -47,6 +47,11 @@ impl Timeouts {
         self.views.values().map(|slots| slots.timeouts.len()).sum()
     }
 
+    /// The check that runs for this view.
+    pub(crate) fn checking(&self, view: View) -> Option<JobId> {
+        self.views.get(&view)?.checking.as_ref().map(|(job, _)| *job)
+    }
+
     /// Drops everything below `view`.
     pub(crate) fn prune_below(&mut self, view: View) {
         self.views = self.views.split_off(&view);

@@ -1,0 +1,358 @@
+//! Fetching what is missing: single blocks by hash, and the final chain by certificate.
+//! (Rules S1 to S3.)
+//!
+//! # Invariants
+//! One question for the chain is out at a time, and one for each wanted block; at most
+//! [`WANTED_MAX`] blocks are wanted and as many fetched ones wait for their parent. Nothing is
+//! asked on a peer's claim: only a checked certificate or a leader's proposal names blocks.
+
+use super::Agreement;
+use super::chain::NotTaken;
+use super::checks::{Waiting, entry};
+use crate::context::Context;
+use crate::input::{AskId, RequestToken, Timer};
+use crate::lanes::Lanes;
+use crate::note::{Fault, Note};
+use crate::output::Output;
+use chorale_types::block::Block;
+use chorale_types::certificate::{CommitCert, QuorumCert};
+use chorale_types::crypto::hash::Digest;
+use chorale_types::ids::{Height, ValidatorIndex};
+use chorale_types::message::{Request, Response};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Blocks wanted at once.
+const WANTED_MAX: usize = 64;
+/// Final blocks that may wait for their batches before more are asked for.
+const UNORDERED_MAX: u64 = 256;
+/// A gap up to this is closed block by block: peers may not have stored it as final yet.
+const SHORT_GAP: u64 = 3;
+
+/// A block that is wanted.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Want {
+    asked: Option<AskId>,
+    hint: Option<ValidatorIndex>,
+}
+
+/// What is missing and being asked for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Sync {
+    me: Option<ValidatorIndex>,
+    members: u16,
+    next_peer: u16,
+    wanted: BTreeMap<Digest, Want>,
+    orphans: BTreeMap<Digest, Arc<Block>>,
+    chain_ask: Option<AskId>,
+    target: Option<Arc<CommitCert>>,
+    commit_wish: Option<QuorumCert>,
+}
+
+impl Sync {
+    pub(crate) const fn new(me: Option<ValidatorIndex>, members: u16) -> Self {
+        Self {
+            me,
+            members,
+            next_peer: 0,
+            wanted: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            chain_ask: None,
+            target: None,
+            commit_wish: None,
+        }
+    }
+
+    /// Blocks wanted and waiting, for the bound on memory.
+    pub(crate) fn len(&self) -> usize {
+        self.wanted.len().saturating_add(self.orphans.len())
+    }
+
+    /// The highest height known to be final.
+    pub(crate) fn target_height(&self) -> Option<Height> {
+        self.target.as_ref().map(|cc| cc.vote().height)
+    }
+
+    /// A certificate names a final block that cannot be reached yet.
+    pub(super) fn aim(&mut self, cc: &Arc<CommitCert>) {
+        if self.target_height().is_none_or(|height| cc.vote().height > height) {
+            self.target = Some(Arc::clone(cc));
+        }
+    }
+
+    /// Everything up to `height` is final here.
+    pub(super) fn reached(&mut self, height: Height) {
+        if self.target_height().is_some_and(|target| target <= height) {
+            self.target = None;
+        }
+        self.orphans.retain(|_, block| block.header.height > height);
+        if self.target.is_none() {
+            self.wanted.clear();
+        }
+    }
+
+    /// A commit vote waits for its block.
+    pub(super) fn wish_commit(&mut self, qc: &QuorumCert) {
+        if self.commit_wish.as_ref().is_none_or(|wish| qc.view() > wish.view()) {
+            self.commit_wish = Some(qc.clone());
+        }
+    }
+
+    /// The next member to ask, in turn; `None` when there is nobody else.
+    fn peer(&mut self) -> Option<ValidatorIndex> {
+        for _ in 0..self.members {
+            let at = self.next_peer.checked_rem(self.members)?;
+            self.next_peer = at.saturating_add(1);
+            let peer = ValidatorIndex::new(at);
+            if Some(peer) != self.me {
+                return Some(peer);
+            }
+        }
+        None
+    }
+}
+
+impl Agreement {
+    /// S1: asks for a block that a certificate or a proposal names.
+    pub(super) fn want_block(
+        &mut self,
+        hash: Digest,
+        hint: Option<ValidatorIndex>,
+        ctx: &mut Context<'_>,
+    ) {
+        if self.chain.get(&hash).is_some() {
+            return;
+        }
+        if let Some(orphan) = self.sync.orphans.get(&hash) {
+            let parent = orphan.header.parent;
+            return self.ask_block(parent, hint, ctx);
+        }
+        self.ask_block(hash, hint, ctx);
+    }
+
+    fn ask_block(&mut self, hash: Digest, hint: Option<ValidatorIndex>, ctx: &mut Context<'_>) {
+        let known = self.sync.wanted.contains_key(&hash) || self.sync.orphans.contains_key(&hash);
+        if known || self.chain.get(&hash).is_some() || self.sync.wanted.len() >= WANTED_MAX {
+            return;
+        }
+        let hint = hint.filter(|hint| Some(*hint) != self.me);
+        let Some(peer) = hint.or_else(|| self.sync.peer()) else { return };
+        let asked = Some(ctx.ask(peer, Request::Block { hash }));
+        self.sync.wanted.insert(hash, Want { asked, hint });
+    }
+
+    /// S2: asks for the final chain above the head, when a certificate shows that there is one.
+    pub(super) fn try_sync(&mut self, ctx: &mut Context<'_>) {
+        let Some(target) = self.sync.target.clone() else { return };
+        let (height, _) = self.chain.head();
+        let gap = target.vote().height.above(height);
+        if gap <= SHORT_GAP {
+            let signer = target.as_qc().signers.iter().find(|index| Some(*index) != self.me);
+            self.want_block(target.vote().block, signer, ctx);
+        }
+        let unordered = height.above(self.ordered_height());
+        if self.sync.chain_ask.is_some() || unordered > UNORDERED_MAX {
+            return;
+        }
+        let Some(peer) = self.sync.peer() else { return };
+        self.sync.chain_ask = Some(ctx.ask(peer, Request::Chain { from: height.next() }));
+    }
+
+    pub(super) fn arm_sync(&self, ctx: &mut Context<'_>) {
+        ctx.arm(Timer::Sync, ctx.now.monotonic.after(self.pacemaker.resend_period()));
+    }
+
+    /// Asks again, of the next member, for what nobody gave.
+    pub(super) fn on_sync_timer(&mut self, ctx: &mut Context<'_>) {
+        let unanswered: Vec<Digest> = self
+            .sync
+            .wanted
+            .iter()
+            .filter(|(_, want)| want.asked.is_none())
+            .map(|(hash, _)| *hash)
+            .collect();
+        for hash in unanswered {
+            self.sync.wanted.remove(&hash);
+            self.ask_block(hash, None, ctx);
+        }
+        self.try_sync(ctx);
+        self.arm_sync(ctx);
+    }
+
+    /// An answer; `false` when the question was not one of these.
+    pub(crate) fn on_response(
+        &mut self,
+        from: ValidatorIndex,
+        (id, response): (AskId, Option<&Response>),
+        lanes: &mut Lanes,
+        ctx: &mut Context<'_>,
+    ) -> bool {
+        if self.sync.chain_ask == Some(id) {
+            self.sync.chain_ask = None;
+            self.on_chain_response(from, response, lanes, ctx);
+            return true;
+        }
+        let asked = |(_, want): &(&Digest, &Want)| want.asked == Some(id);
+        let Some(hash) = self.sync.wanted.iter().find(asked).map(|(hash, _)| *hash) else {
+            return false;
+        };
+        match response {
+            Some(Response::Block { block: Some(block) })
+                if block.hash() == hash && block.validate().is_ok() =>
+            {
+                self.sync.wanted.remove(&hash);
+                self.on_block(hash, Arc::clone(block), from, lanes, ctx);
+            }
+            other => {
+                if !matches!(other, None | Some(Response::Block { block: None })) {
+                    ctx.report(from, Fault::BadAnswer);
+                }
+                if let Some(want) = self.sync.wanted.get_mut(&hash) {
+                    want.asked = None;
+                }
+            }
+        }
+        true
+    }
+
+    /// A block that was asked for, or that came with a checked proposal.
+    pub(super) fn on_block(
+        &mut self,
+        hash: Digest,
+        block: Arc<Block>,
+        from: ValidatorIndex,
+        lanes: &mut Lanes,
+        ctx: &mut Context<'_>,
+    ) {
+        let needed = self.needed_blocks();
+        match self.chain.insert(hash, Arc::clone(&block), &needed) {
+            Ok(()) => self.on_block_taken(hash, lanes, ctx),
+            Err(NotTaken::NoParent) => {
+                let (height, _) = self.chain.head();
+                let useful = block.header.height > height.next();
+                if useful && self.sync.orphans.len() < WANTED_MAX {
+                    let parent = block.header.parent;
+                    self.sync.orphans.insert(hash, block);
+                    self.want_block(parent, Some(from), ctx);
+                }
+            }
+            Err(NotTaken::DoesNotFollow | NotTaken::Frontier(_)) => {}
+        }
+    }
+
+    /// A block joined the chain: so may those that waited for it, and what waited for them.
+    fn on_block_taken(&mut self, hash: Digest, lanes: &mut Lanes, ctx: &mut Context<'_>) {
+        let mut taken = vec![hash];
+        while let Some(parent) = taken.pop() {
+            let child = |(_, block): &(&Digest, &Arc<Block>)| block.header.parent == parent;
+            let children: Vec<Digest> =
+                self.sync.orphans.iter().filter(child).map(|(hash, _)| *hash).collect();
+            for hash in children {
+                let Some(block) = self.sync.orphans.remove(&hash) else { continue };
+                if self.chain.insert(hash, block, &[]).is_ok() {
+                    taken.push(hash);
+                }
+            }
+        }
+        if let Some(target) = self.sync.target.clone() {
+            self.commit(&target, lanes, ctx);
+        }
+        if let Some(wish) = self.sync.commit_wish.clone()
+            && self.chain.get(&wish.vote.block).is_some()
+        {
+            self.sync.commit_wish = None;
+            self.try_commit_vote(&wish, ctx);
+        }
+        self.retry(lanes, ctx);
+    }
+
+    /// S3: a piece of the final chain must start at the head, be linked, and end at a checked
+    /// certificate; then all of it is final.
+    fn on_chain_response(
+        &mut self,
+        from: ValidatorIndex,
+        response: Option<&Response>,
+        lanes: &mut Lanes,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(Response::Chain { blocks, cert }) = response else {
+            if response.is_some() {
+                ctx.report(from, Fault::BadAnswer);
+            }
+            return;
+        };
+        let Some(cert) = cert.clone().map(Arc::new) else { return };
+        if !self.is_linked(blocks, &cert) {
+            // The head may have moved on while the answer was on its way.
+            let (height, _) = self.chain.head();
+            if blocks.first().is_some_and(|block| block.header.height > height) {
+                ctx.report(from, Fault::BadAnswer);
+            }
+            return;
+        }
+        let certs = vec![entry(cert.as_qc())];
+        let message = Waiting::Chain(blocks.clone(), cert);
+        if let Some(message) = self.checks.hold(&self.set, from, message, (Vec::new(), certs), ctx)
+        {
+            self.on_good(from, message, lanes, ctx);
+        }
+    }
+
+    fn is_linked(&self, blocks: &[Arc<Block>], cert: &CommitCert) -> bool {
+        let (mut height, mut parent) = self.chain.head();
+        for block in blocks {
+            let header = &block.header;
+            let follows = header.parent == parent && header.height == height.next();
+            if !follows || block.validate().is_err() {
+                return false;
+            }
+            (height, parent) = (header.height, block.hash());
+        }
+        cert.vote().block == parent && cert.vote().height == height
+    }
+
+    /// A linked piece of the chain whose certificate is good.
+    pub(super) fn on_good_chain(
+        &mut self,
+        blocks: Vec<Arc<Block>>,
+        cert: &Arc<CommitCert>,
+        lanes: &mut Lanes,
+        ctx: &mut Context<'_>,
+    ) {
+        let (before, _) = self.chain.head();
+        for block in blocks {
+            let hash = block.hash();
+            if block.header.height > before && self.chain.insert(hash, block, &[hash]).is_err() {
+                return;
+            }
+        }
+        self.on_commit_cert(cert, lanes, ctx);
+        let (after, _) = self.chain.head();
+        if after > before {
+            ctx.note(Note::CaughtUp { from: before, to: after });
+            if let Some(target) = self.sync.target.clone() {
+                self.commit(&target, lanes, ctx);
+            }
+            self.try_sync(ctx);
+            self.retry(lanes, ctx);
+        }
+    }
+
+    /// A member asks for what storage or the chain here may hold.
+    pub(crate) fn on_request(
+        &mut self,
+        from: ValidatorIndex,
+        token: RequestToken,
+        request: Request,
+        ctx: &mut Context<'_>,
+    ) {
+        if let Request::Block { hash } = &request
+            && let Some(block) = self.chain.block(hash)
+        {
+            let block = Some(Arc::clone(block));
+            ctx.emit(Output::Respond(from, token, Response::Block { block }));
+            return;
+        }
+        ctx.emit(Output::Serve(from, token, request));
+    }
+}
