@@ -4,6 +4,8 @@ pub mod execute;
 pub mod storage;
 
 #[cfg(feature = "net")]
+pub mod api;
+#[cfg(feature = "net")]
 pub mod handles;
 #[cfg(feature = "net")]
 pub mod ledger;

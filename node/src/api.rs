@@ -1,0 +1,168 @@
+//! The rollup interface: submit, follow, look up, over HTTP/1.1. What it promises to whom is
+//! written at each call; what it costs at most is in [`ApiConfig`] and published at `/v1/limits`.
+//!
+//! Every refusal is an RFC 9457 document with a stable [`Code`]. Nothing here holds state of the
+//! chain: it hands in, reads and renders.
+//!
+//! # Invariants
+//! What callers can make the node hold is bounded: connections, streams, submit calls, bytes of
+//! their bodies, reads of storage, each by a semaphore in [`App`].
+
+mod admin;
+mod body;
+mod config;
+mod error;
+mod frame;
+mod heartbeat;
+mod json;
+mod node;
+mod parameters;
+mod rollup;
+mod server;
+mod stall;
+mod stream;
+mod submit;
+mod transactions;
+
+pub use config::{
+    ApiConfig, BLOCKS_BYTES_MAX, BLOCKS_LIMIT_DEFAULT, BLOCKS_LIMIT_MAX, SUBMIT_BODY_BYTES_MAX,
+    WAIT_TIMEOUT_MS_DEFAULT, WAIT_TIMEOUT_MS_MAX,
+};
+pub use error::Code;
+
+use crate::handles::Handles;
+use crate::ledger::{Ledger, LedgerError};
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::routing::{get, post};
+use error::Problem;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Serves the rollup interface on `http` and the operator's on `admin` until
+/// [`Handles::stop`] is cancelled and answers under way are done or [`ApiConfig::drain`] is over.
+/// The caller binds both, `admin` to a loopback address.
+pub async fn serve(handles: Handles, config: ApiConfig, http: TcpListener, admin: TcpListener) {
+    let stop = handles.stop.clone();
+    let app = App::new(handles, config);
+    let rollups = server::serve(http, routes(app.clone()), config, stop.clone());
+    let operator = server::serve(admin, admin::router(app), config, stop);
+    tokio::join!(rollups, operator);
+}
+
+fn routes(app: App) -> Router {
+    with_fallbacks(
+        Router::new()
+            .route("/v1/rollups/{rollup}/transactions", post(submit::submit))
+            .route("/v1/rollups/{rollup}/transactions/{id}", get(rollup::transaction))
+            .route("/v1/rollups/{rollup}/blocks", get(rollup::blocks))
+            .route("/v1/rollups/{rollup}/blocks/{sequence}", get(rollup::block))
+            .route("/v1/rollups/{rollup}/checkpoint", get(rollup::checkpoint))
+            .route("/v1/rollups/{rollup}/stream", get(stream::stream))
+            .route("/v1/status", get(node::status))
+            .route("/v1/limits", get(node::limits))
+            .route("/v1/validators", get(node::validators))
+            .route("/v1/genesis", get(node::genesis))
+            .route("/v1/blocks/{height}", get(node::block))
+            .route("/livez", get(node::livez))
+            .route("/readyz", get(node::readyz))
+            .route("/metrics", get(node::metrics)),
+    )
+    .with_state(app)
+}
+
+/// Answers every other path and method with a problem too.
+fn with_fallbacks(router: Router<App>) -> Router<App> {
+    router
+        .fallback(|_: Uri| async { Problem::new(Code::NotFound, "there is nothing at this path") })
+        .method_not_allowed_fallback(|method: Method| async move {
+            Problem::new(Code::MethodNotAllowed, format!("{method} is not served at this path"))
+        })
+}
+
+/// What every call shares. Cheap to clone.
+#[derive(Clone)]
+struct App(Arc<Inner>);
+
+struct Inner {
+    handles: Handles,
+    config: ApiConfig,
+    submits: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    body_bytes: Arc<Semaphore>,
+    beats: heartbeat::Beats,
+}
+
+impl App {
+    fn new(handles: Handles, config: ApiConfig) -> Self {
+        let of = |permits| Arc::new(Semaphore::new(permits));
+        Self(Arc::new(Inner {
+            handles,
+            config,
+            submits: of(config.submits_max),
+            streams: of(config.streams_max),
+            reads: of(config.reads_max),
+            body_bytes: of(config.body_bytes_max),
+            beats: heartbeat::Beats::default(),
+        }))
+    }
+
+    fn handles(&self) -> &Handles {
+        &self.0.handles
+    }
+
+    fn config(&self) -> &ApiConfig {
+        &self.0.config
+    }
+
+    fn beats(&self) -> &heartbeat::Beats {
+        &self.0.beats
+    }
+
+    fn body_budget(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.body_bytes)
+    }
+
+    /// Room for one more submit call.
+    fn submit_turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        turn(&self.0.submits, "submit calls", self.0.config.submits_max)
+    }
+
+    /// Room for one more stream.
+    fn stream_turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        turn(&self.0.streams, "streams", self.0.config.streams_max)
+    }
+
+    /// Runs a read of storage where it may block, when it is its turn.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = Arc::clone(&self.0.reads).acquire_owned().await;
+        let ledger = self.0.handles.ledger.clone();
+        blocking(move || {
+            // Held by the read itself: it goes on when its caller is gone.
+            let _turn = turn;
+            read(&ledger).map_err(Problem::from)
+        })
+        .await
+    }
+}
+
+fn turn(of: &Arc<Semaphore>, what: &str, max: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(of).try_acquire_owned().map_err(|_| {
+        Problem::new(Code::Overloaded, format!("this node serves {max} {what} at once"))
+    })
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(_) => Err(Problem::new(Code::Internal, "the node failed at this call")),
+    }
+}

@@ -1,0 +1,76 @@
+//! How much of itself a node gives to its callers. The bounds that a caller meets are published
+//! at `/v1/limits`.
+
+use chorale_types::limits::{BATCH_BYTES_MAX, SUBMIT_TRANSACTIONS_MAX, TRANSACTION_BYTES_MAX};
+use std::time::Duration;
+
+/// Longest JSON body of a submit call: transactions of one full batch in hex, quotes, `0x` and a
+/// comma around as many as a call may have, and a little white space.
+pub const SUBMIT_BODY_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX + 8 * SUBMIT_TRANSACTIONS_MAX + 1_024;
+const _: () = assert!(SUBMIT_BODY_BYTES_MAX > 2 * TRANSACTION_BYTES_MAX + 64);
+
+/// Most rollup blocks in one answer.
+pub const BLOCKS_LIMIT_MAX: u64 = 64;
+/// How many there are when the caller does not say.
+pub const BLOCKS_LIMIT_DEFAULT: u64 = 16;
+/// An answer of rollup blocks ends with the one that brings it over this many bytes.
+pub const BLOCKS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Longest a submit call may wait for its level, in milliseconds.
+pub const WAIT_TIMEOUT_MS_MAX: u64 = 60_000;
+/// How long it waits when the caller does not say.
+pub const WAIT_TIMEOUT_MS_DEFAULT: u64 = 10_000;
+
+/// Longest request head: request line and headers together, in bytes.
+pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Most headers in a request.
+pub(super) const HEADERS_MAX: usize = 64;
+
+/// What the interface may use. Every field is a bound that the tests can lower.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiConfig {
+    /// Connections at once; one more is answered 503 and closed.
+    pub connections_max: usize,
+    /// Streams at once; one more is refused as `overloaded`.
+    pub streams_max: usize,
+    /// Submit calls at once, waiting ones included; one more is refused as `overloaded`.
+    pub submits_max: usize,
+    /// Reads of storage at once; one more waits for its turn.
+    pub reads_max: usize,
+    /// Bytes of submit bodies held at once, over all calls.
+    pub body_bytes_max: usize,
+    /// How long a request head may take, and a connection without request may stay.
+    pub head_timeout: Duration,
+    /// How long a body may take.
+    pub body_timeout: Duration,
+    /// How long a caller may accept no byte of an answer; then its connection is cut.
+    pub write_stall: Duration,
+    /// How long a stream stays silent before a heartbeat.
+    pub heartbeat: Duration,
+    /// How long answers under way may take when the node stops.
+    pub drain: Duration,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: connections_max(),
+            streams_max: connections_max() / 4,
+            submits_max: connections_max() / 2,
+            reads_max: 8,
+            body_bytes_max: 64 * 1024 * 1024,
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(15),
+            write_stall: Duration::from_secs(20),
+            heartbeat: Duration::from_secs(5),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// At most 2,048, and half of the files this process may open: storage and peers need the rest.
+fn connections_max() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let half = files.map_or(u64::MAX, |files| files / 2);
+    usize::try_from(half.min(2_048)).expect("at most 2,048")
+}
