@@ -20,5 +20,5 @@ pub mod testing;
 mod tests;
 
 pub use chorale_types::ordered::delivery_order;
-pub use frames::ChainReader;
+pub use frames::{ChainReader, FrameError, build_checkpoint, build_frame, build_heartbeat};
 pub use state::{Delivered, OrderState, OrderedBlock, OrderedRollup, RestoreError};

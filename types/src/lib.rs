@@ -19,6 +19,7 @@ pub mod limits;
 pub mod merkle;
 pub mod message;
 pub mod ordered;
+pub mod rollup;
 pub mod time;
 pub mod transaction;
 pub mod validators;

@@ -1,43 +1,62 @@
 //! Frames, checkpoints and heartbeats: what lets a client check a rollup's stream by itself, built
-//! from what a node stores.
+//! from what a node stores. The same store gives the same bytes, whoever asks.
 
-use chorale_types::batch::{Batch, BatchId};
-use chorale_types::block::Block;
-use chorale_types::certificate::CommitCert;
-use chorale_types::ids::Height;
-use chorale_types::ordered::OrderedRecord;
-use std::sync::Arc;
+mod build;
+mod reader;
 
-/// What a node stores of the chain, as far as frames need it. Everything is final; `None` is
-/// what the node does not have, or no longer.
-pub trait ChainReader {
-    /// Why the store could not be read.
-    type Error: std::error::Error;
+#[cfg(test)]
+mod tests;
 
-    /// The final block at a height.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn block(&self, height: Height) -> Result<Option<Arc<Block>>, Self::Error>;
+pub use build::{build_checkpoint, build_frame, build_heartbeat};
+pub use reader::ChainReader;
 
-    /// A batch that a final block ordered.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn batch(&self, id: &BatchId) -> Result<Option<Arc<Batch>>, Self::Error>;
+use chorale_types::ids::{Height, RollupId};
+use thiserror::Error;
 
-    /// What ordering a height came to. The record at height 0 is
-    /// [`super::OrderState::genesis_record`].
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn record(&self, height: Height) -> Result<Option<Arc<OrderedRecord>>, Self::Error>;
-
-    /// The lowest height at or above `height` whose own block has a stored `CommitCert`, and that
-    /// certificate.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn certificate(&self, height: Height)
-    -> Result<Option<(Height, Arc<CommitCert>)>, Self::Error>;
+/// Why something could not be built.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum FrameError<E: std::error::Error> {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] E),
+    /// The node does not have it, or no longer.
+    #[error("no {what} at height {height}")]
+    Missing {
+        /// What is missing.
+        what: &'static str,
+        /// Of which height.
+        height: Height,
+    },
+    /// Nobody registered this rollup.
+    #[error("rollup {rollup} is not registered")]
+    UnknownRollup {
+        /// The rollup.
+        rollup: RollupId,
+    },
+    /// The rollup has no block at this height.
+    #[error("rollup {rollup} has no block at height {height}")]
+    NoBlock {
+        /// The rollup.
+        rollup: RollupId,
+        /// The height.
+        height: Height,
+    },
+    /// The next block with a certificate of its own lies too far above.
+    #[error("the next certificate above height {height} is at {certified}")]
+    TooFarBelow {
+        /// The height to prove.
+        height: Height,
+        /// The next one with a certificate.
+        certified: Height,
+    },
+    /// The proof would be longer than any client takes.
+    #[error("proof for height {height} has {bytes} bytes, at most {max} are taken")]
+    TooLarge {
+        /// The height.
+        height: Height,
+        /// Its length.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
 }
