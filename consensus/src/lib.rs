@@ -11,6 +11,8 @@ pub mod ordering;
 pub mod output;
 pub mod record;
 mod replica;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use agreement::Status;
 pub use config::Config;

@@ -69,25 +69,42 @@ fn quotas(set: &ValidatorSet, slots: u64, order: &[ValidatorIndex]) -> Vec<u64> 
 }
 
 /// Smooth weighted round-robin: in each slot everyone gains its quota, the richest leads and
-/// pays all that was gained.
+/// pays all that was gained. Whoever led last waits, and whoever could otherwise not be placed
+/// without leading twice running goes first.
 fn spread(quotas: &[u64], order: &[ValidatorIndex]) -> Vec<ValidatorIndex> {
     let slots: u64 = quotas.iter().sum();
+    let mut left = quotas.to_vec();
     let mut credit = vec![0_i128; quotas.len()];
-    let mut cycle = Vec::new();
-    for _ in 0..slots {
-        let mut richest = order[0];
-        for index in order {
-            let gained = i128::from(quotas[index.as_usize()]);
-            credit[index.as_usize()] = credit[index.as_usize()].saturating_add(gained);
+    let mut cycle: Vec<ValidatorIndex> = Vec::new();
+    for slot in 0..slots {
+        for (credit, quota) in credit.iter_mut().zip(quotas) {
+            *credit = credit.saturating_add(i128::from(*quota));
         }
-        for index in order {
-            if credit[index.as_usize()] > credit[richest.as_usize()] {
-                richest = *index;
-            }
-        }
-        let paid = &mut credit[richest.as_usize()];
-        *paid = paid.saturating_sub(i128::from(slots));
-        cycle.push(richest);
+        let half = slots.saturating_sub(slot) / 2;
+        let key = |index: &&ValidatorIndex| {
+            let at = index.as_usize();
+            let rested = cycle.last() != Some(*index);
+            (left[at] > 0, rested, left[at] > half, credit[at])
+        };
+        // The first of the best in the drawn order: `max_by_key` would take the last.
+        let next = *order.iter().rev().max_by_key(key).expect("a set has members");
+        let at = next.as_usize();
+        left[at] = left[at].saturating_sub(1);
+        credit[at] = credit[at].saturating_sub(i128::from(slots));
+        cycle.push(next);
     }
+    close(cycle)
+}
+
+/// The cycle repeats: its last leader must not be its first. Moves the last slot to where both
+/// neighbours are others, if there is such a place.
+fn close(mut cycle: Vec<ValidatorIndex>) -> Vec<ValidatorIndex> {
+    if cycle.len() < 3 || cycle.first() != cycle.last() {
+        return cycle;
+    }
+    let Some(moved) = cycle.pop() else { return cycle };
+    let gap = cycle.windows(2).position(|pair| !pair.contains(&moved));
+    let at = gap.map_or(cycle.len(), |at| at.saturating_add(1));
+    cycle.insert(at, moved);
     cycle
 }
