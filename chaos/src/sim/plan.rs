@@ -1,0 +1,319 @@
+//! A seed made into the list of everything that will be done to a cluster: the only place where
+//! chance becomes parameters. Printed whole, a plan says what a run was.
+
+mod faults;
+
+use super::cluster::schedule_seed;
+use super::network::LinkProfile;
+use super::queue::Micros;
+use crate::byzantine::Behaviour;
+use crate::rng::{Rng, Stream};
+use chorale_types::genesis::Params;
+use chorale_types::ids::RollupId;
+use chorale_types::validators::faulty_stake_max;
+
+/// One second.
+pub const SECOND: Micros = 1_000_000;
+/// One millisecond.
+pub const MILLI: Micros = 1_000;
+
+/// Something done to the cluster at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// A node's process ends, with or without the power, and starts again.
+    Crash {
+        /// Which; the leader of the highest view when absent.
+        node: Option<usize>,
+        /// Whether unsynced bytes may be lost.
+        power: bool,
+        /// How long it is down.
+        down: Micros,
+    },
+    /// The same, at the moment when the node's next vote record became durable and before
+    /// anything was sent on it.
+    CrashAtRecord {
+        /// Which.
+        node: usize,
+        /// How long it is down.
+        down: Micros,
+    },
+    /// A node is lost with all its data; another starts empty with its keys.
+    Destroy {
+        /// Which.
+        node: usize,
+        /// How long until the other starts.
+        down: Micros,
+    },
+    /// A node stands still and then goes on as if nothing had happened.
+    Pause {
+        /// Which.
+        node: usize,
+        /// How long.
+        long: Micros,
+    },
+    /// One direction of a link delivers nothing.
+    Cut {
+        /// The sender.
+        from: usize,
+        /// The receiver.
+        to: usize,
+        /// How long.
+        long: Micros,
+    },
+    /// Members on the two sides of a line do not hear each other.
+    Split {
+        /// One side, a bit for each member.
+        side: u32,
+        /// How long.
+        long: Micros,
+    },
+    /// One direction of a link holds messages back and then delivers all of them.
+    Clog {
+        /// The sender.
+        from: usize,
+        /// The receiver.
+        to: usize,
+        /// How long.
+        long: Micros,
+    },
+    /// A byte of one copy of a vote record rots.
+    Rot {
+        /// Whose.
+        node: usize,
+    },
+}
+
+/// Latencies of one node's own machine, in microseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Machine {
+    /// Least time for a synced write.
+    pub sync_min: Micros,
+    /// Most time for a synced write.
+    pub sync_max: Micros,
+    /// Most time to sign.
+    pub sign_max: Micros,
+    /// Most time to check signatures.
+    pub verify_max: Micros,
+    /// Most time to order a block.
+    pub order_max: Micros,
+}
+
+/// What users do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Work {
+    /// Mean time between submit calls.
+    pub every: Micros,
+    /// Most transactions in a call.
+    pub burst_max: u64,
+    /// Most bytes of a transaction.
+    pub bytes_max: u64,
+    /// Chance in a million that a call is repeated at another node.
+    pub twice: u32,
+}
+
+/// One member.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Its weight.
+    pub stake: u64,
+    /// What it does wrong; `None` for an honest one.
+    pub behaviour: Option<Behaviour>,
+    /// Its wall clock is ahead by this many milliseconds.
+    pub clock_ahead_ms: u64,
+    /// Whether it is healed when the second phase begins. Those that are not stay as they are.
+    pub core: bool,
+    /// Whether it will lose its data for good.
+    pub doomed: bool,
+}
+
+/// Everything that will be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// What it was drawn from.
+    pub seed: u64,
+    /// What the leader schedule is drawn from.
+    pub schedule: [u8; 32],
+    /// The members.
+    pub members: Vec<Member>,
+    /// The rollups.
+    pub rollups: Vec<RollupId>,
+    /// The chain's parameters.
+    pub params: Params,
+    /// Links in the first phase.
+    pub links: LinkProfile,
+    /// Links of the core in the second.
+    pub healed: LinkProfile,
+    /// The machines.
+    pub machine: Machine,
+    /// The users.
+    pub work: Work,
+    /// Faults by time.
+    pub faults: Vec<(Micros, Fault)>,
+    /// When the second phase begins.
+    pub heal_at: Micros,
+    /// No run is shorter.
+    pub end_min: Micros,
+    /// Whether messages pass the wire as bytes.
+    pub encode: bool,
+}
+
+impl Plan {
+    /// Draws the plan of a seed, for a run of at least `seconds`.
+    #[must_use]
+    pub fn draw(seed: u64, seconds: u64) -> Self {
+        let mut rng = Rng::new(seed, Stream::Plan);
+        let end_min = seconds.max(8) * SECOND;
+        let heal_at = (end_min - end_min / 4).max(end_min.saturating_sub(15 * SECOND));
+        let mut members = draw_members(&mut rng);
+        draw_roles(&mut members, &mut rng);
+        let rollups = (1..=rng.between(1, 3)).map(RollupId::new).collect();
+        let links = draw_links(&mut rng);
+        let faults = faults::draw(&members, heal_at, &mut rng);
+        Self {
+            seed,
+            schedule: schedule_seed(rng.any()),
+            members,
+            rollups,
+            params: draw_params(&mut rng),
+            links,
+            healed: LinkProfile {
+                delay_min: MILLI / 2,
+                delay_max: rng.pick(&[2, 20, 60]) * MILLI,
+                tail: 0,
+                loss: 0,
+                duplicate: links.duplicate,
+                reorder: links.reorder,
+            },
+            machine: draw_machine(&mut rng),
+            work: draw_work(&mut rng),
+            faults,
+            heal_at,
+            end_min,
+            encode: rng.chance(250_000),
+        }
+    }
+
+    /// The stakes in order.
+    #[must_use]
+    pub fn stakes(&self) -> Vec<u64> {
+        self.members.iter().map(|member| member.stake).collect()
+    }
+}
+
+fn draw_members(rng: &mut Rng) -> Vec<Member> {
+    let count = match rng.below(20) {
+        0 => 1,
+        1 => 2,
+        2 => 3,
+        3 => 5,
+        4 => 6,
+        5 => 7,
+        _ => 4,
+    };
+    let even = rng.chance(700_000) || count < 4;
+    let mut members: Vec<Member> = (0..count)
+        .map(|_| Member {
+            stake: if even { 1 } else { rng.between(10, 19) },
+            behaviour: None,
+            clock_ahead_ms: rng.below(150),
+            core: true,
+            doomed: false,
+        })
+        .collect();
+    if even && rng.chance(200_000) {
+        let unit = rng.between(1, 1_000_000_000);
+        members.iter_mut().for_each(|member| member.stake = unit);
+    }
+    members
+}
+
+/// Who is faulty, who will lose everything, and who is left behind: at most the stake that the
+/// chain stands, all together.
+fn draw_roles(members: &mut [Member], rng: &mut Rng) {
+    let total = members.iter().map(|member| member.stake).sum();
+    let mut left = faulty_stake_max(total);
+    let mut order: Vec<usize> = (0..members.len()).collect();
+    rng.shuffle(&mut order);
+    for index in order {
+        let member = &mut members[index];
+        if member.stake > left || rng.chance(100_000) {
+            continue;
+        }
+        left -= member.stake;
+        match rng.below(10) {
+            0..6 => member.behaviour = Some(Behaviour::draw(rng)),
+            6..8 => {
+                member.doomed = true;
+                member.core = false;
+            }
+            _ => member.core = false,
+        }
+    }
+}
+
+fn draw_params(rng: &mut Rng) -> Params {
+    Params {
+        block_interval_min_ms: rng.pick(&[20, 20, 50, 100]),
+        batch_interval_ms: rng.pick(&[10, 10, 50]),
+        ..Params::default()
+    }
+}
+
+fn draw_links(rng: &mut Rng) -> LinkProfile {
+    let (low, high) = rng.pick(&[(1, 2), (1, 2), (5, 30), (20, 120), (60, 240), (5, 900)]);
+    LinkProfile {
+        delay_min: low * MILLI / 2,
+        delay_max: high * MILLI,
+        tail: rng.pick(&[0, 0, 2_000, 20_000]),
+        loss: rng.pick(&[0, 0, 1_000, 20_000, 100_000, 250_000]),
+        duplicate: rng.pick(&[0, 1_000, 50_000]),
+        reorder: rng.chance(600_000),
+    }
+}
+
+fn draw_machine(rng: &mut Rng) -> Machine {
+    let sync_max = rng.pick(&[1, 4, 4, 20, 120]) * MILLI;
+    Machine {
+        sync_min: MILLI / 4,
+        sync_max,
+        sign_max: rng.pick(&[300, 300, 3_000]),
+        verify_max: rng.pick(&[1_000, 1_000, 10_000]),
+        order_max: rng.pick(&[500, 500, 200_000]),
+    }
+}
+
+fn draw_work(rng: &mut Rng) -> Work {
+    Work {
+        every: rng.pick(&[50, 150, 150, 400, 1_500]) * MILLI,
+        burst_max: rng.pick(&[1, 4, 12]),
+        bytes_max: rng.pick(&[40, 200]),
+        twice: rng.pick(&[0, 50_000, 300_000]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_faulty_and_the_left_behind_are_within_what_the_chain_stands() {
+        let mut sizes = std::collections::BTreeSet::new();
+        for seed in 0..2_000 {
+            let plan = Plan::draw(seed, 60);
+            sizes.insert(plan.members.len());
+            let total: u64 = plan.stakes().iter().sum();
+            let bad = |m: &&Member| m.behaviour.is_some() || m.doomed || !m.core;
+            let faulty: u64 = plan.members.iter().filter(bad).map(|m| m.stake).sum();
+            assert!(faulty <= faulty_stake_max(total), "seed {seed}");
+            assert!(plan.faults.is_sorted_by_key(|fault| fault.0), "seed {seed}");
+            assert!(plan.faults.iter().all(|fault| fault.0 < plan.heal_at), "seed {seed}");
+        }
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_plan_is_a_function_of_its_seed() {
+        assert_eq!(Plan::draw(5, 60), Plan::draw(5, 60));
+        assert_ne!(Plan::draw(5, 60).schedule, Plan::draw(6, 60).schedule);
+    }
+}
