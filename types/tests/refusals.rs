@@ -1,0 +1,103 @@
+//! Certificates and blocks in forms that must be refused, each with the reason.
+
+#[allow(dead_code, reason = "each test binary uses some")]
+mod samples;
+
+use chorale_types::block::{Block, BlockError};
+use chorale_types::certificate::{CommitCert, TimeoutCert};
+use chorale_types::codec::{DecodeError, Encode, decode_exact};
+use chorale_types::ids::{Height, View};
+use chorale_types::vote::VoteKind;
+
+fn refused(cert: &TimeoutCert) -> Option<&'static str> {
+    match decode_exact::<TimeoutCert>(&cert.to_bytes()) {
+        Err(DecodeError::NotCanonical { what }) => Some(what),
+        Err(other) => panic!("refused for another reason: {other}"),
+        Ok(_) => None,
+    }
+}
+
+#[test]
+fn a_timeout_certificate_has_one_form() {
+    let good = samples::tc();
+    assert_eq!(refused(&good), None);
+
+    let mut cert = good.clone();
+    cert.groups.reverse();
+    assert_eq!(refused(&cert), Some("order of timeout groups"));
+
+    let mut cert = good.clone();
+    cert.groups[1].signers = samples::signers(&[0, 2]);
+    assert_eq!(refused(&cert), Some("a signer in two timeout groups"));
+
+    let mut cert = good.clone();
+    cert.groups[0].signers = samples::signers(&[]);
+    assert_eq!(refused(&cert), Some("timeout group's signers"));
+
+    let mut cert = good.clone();
+    cert.groups[1].high_qc_view = View::new(9);
+    assert_eq!(refused(&cert), Some("a timeout group's views"));
+
+    let mut cert = good.clone();
+    cert.high_qc = samples::qc(VoteKind::Prepare, 7);
+    assert_eq!(refused(&cert), Some("the certificate a timeout certificate carries"));
+
+    let mut cert = good;
+    cert.groups.clear();
+    assert_eq!(refused(&cert), Some("order of timeout groups"));
+}
+
+#[test]
+fn support_of_one_tip_is_counted_over_all_groups() {
+    let mut cert = samples::tc();
+    let tip = samples::vote(9).tip();
+    cert.groups[0].tip = Some(tip);
+    cert.groups[0].high_qc_view = View::new(6);
+    let tips = cert.reported_tips();
+    let (_, (highest, signers)) = tips.first_key_value().expect("one tip");
+    assert_eq!((*highest, signers.count()), (tip, 3));
+}
+
+#[test]
+fn tips_at_or_below_the_highest_certificate_do_not_count() {
+    let mut cert = samples::tc();
+    cert.groups[1].tip = Some(samples::vote(8).tip());
+    assert!(cert.reported_tips().is_empty());
+}
+
+#[test]
+fn prepare_votes_are_no_commit_certificate() {
+    let bytes = samples::qc(VoteKind::Prepare, 8).to_bytes();
+    assert!(decode_exact::<CommitCert>(&bytes).is_err());
+}
+
+#[test]
+fn an_availability_certificate_has_one_signature_for_each_signer() {
+    let mut cert = samples::availability();
+    cert.signatures.pop();
+    let bytes = cert.to_bytes();
+    assert!(decode_exact::<chorale_types::batch::Availability>(&bytes).is_err());
+}
+
+#[test]
+fn a_block_is_refused_for_each_field_that_does_not_fit() {
+    let check = |change: &dyn Fn(&mut Block)| {
+        let mut block = samples::block();
+        change(&mut block);
+        block.validate()
+    };
+    assert_eq!(check(&|_| {}), Ok(()));
+    assert_eq!(check(&|b| b.header.version = 2), Err(BlockError::WrongVersion { got: 2 }));
+    assert_eq!(check(&|b| b.header.height = Height::ZERO), Err(BlockError::GenesisHeight));
+    assert!(matches!(
+        check(&|b| b.header.ordered_height = b.header.height),
+        Err(BlockError::OrderedAhead { .. })
+    ));
+    assert_eq!(check(&|b| b.body.tips.clear()), Err(BlockError::WrongBody));
+    let twice = |b: &mut Block| b.body.tips.push(b.body.tips[0]);
+    assert_eq!(check(&twice), Err(BlockError::Unsorted));
+    let reveal = |b: &mut Block| {
+        b.header.reveal = Some(chorale_types::crypto::bls::BlsSignature::from_bytes([1; 96]));
+    };
+    assert_eq!(check(&reveal), Err(BlockError::UnexpectedReveal));
+}
