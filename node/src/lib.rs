@@ -1,7 +1,12 @@
 //! The body: runs a replica for real, with disk, clock, network, rollup interface and metrics.
 
+pub mod barrier;
 pub mod execute;
+pub mod feed;
 pub mod storage;
+
+#[cfg(test)]
+mod testing;
 
 #[cfg(feature = "net")]
 pub mod api;

@@ -20,24 +20,34 @@
 //!   record and [`VoteRecord::sequence`] in the store. A copy of the whole folder put back is not
 //!   noticed here: nothing on this machine remembers it.
 
+pub mod batches;
+pub mod blocks;
 pub mod disk;
 mod identity;
 mod keys;
 mod kv;
 mod lock;
 mod memory;
+pub mod ordered;
+pub mod recover;
 #[cfg(feature = "rocks")]
 mod rocks;
+pub mod serve;
+mod typed;
 pub mod vote_record;
 
 #[cfg(test)]
 mod kv_tests;
 
+pub use batches::BatchStore;
+pub use blocks::BlockStore;
 pub use disk::{Disk, DiskError, RealDisk};
 pub use identity::{FORMAT, Incarnation, establish_identity};
 pub use keys::Key;
 pub use kv::{Durability, Family, KeyValue, Pair, Range, Write, WriteBatch};
 pub use memory::MemoryStore;
+pub use ordered::OrderedStore;
+pub use recover::{Recovery, Stores, recover};
 #[cfg(feature = "rocks")]
 pub use rocks::RocksStore;
 pub use vote_record::{Damage, Opened, VoteRecord, VoteRecordError};

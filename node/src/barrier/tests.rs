@@ -1,0 +1,103 @@
+use super::*;
+use crate::storage::Incarnation;
+use crate::testing::doubles::{Control, LoggedDisk, LoggedStore};
+use crate::testing::{batches, chain};
+
+struct Setup {
+    control: Control,
+    store: Arc<SyncedStore>,
+    vote: VoteBarrier<LoggedDisk>,
+    batch: BatchBarrier,
+}
+
+fn setup() -> Setup {
+    let control = Control::default();
+    let store: Arc<dyn KeyValue> =
+        Arc::new(LoggedStore { control: control.clone(), ..LoggedStore::default() });
+    let disk = LoggedDisk { control: control.clone(), ..LoggedDisk::default() };
+    let record = VoteRecord::create(disk, Incarnation([1; 16]), b"").unwrap();
+    let synced = Arc::new(SyncedStore::new(Arc::clone(&store)));
+    let vote = VoteBarrier::new(record, BlockStore::new(Arc::clone(&store)), Arc::clone(&synced));
+    let batch = BatchBarrier::new(BatchStore::new(store), Arc::clone(&synced));
+    control.take();
+    Setup { control, store: synced, vote, batch }
+}
+
+fn blocks_and_votes() -> (Vec<Arc<Block>>, Votes) {
+    let chain = chain(2);
+    let blocks = (1..3).map(|height| Arc::clone(chain.block_at(height))).collect();
+    (blocks, Votes::new(chain.set().start().clone()))
+}
+
+#[test]
+fn blocks_are_durable_before_the_vote_record_that_names_them() {
+    let (mut setup, (blocks, votes)) = (setup(), blocks_and_votes());
+    setup.vote.write(&blocks[..1], &votes).unwrap();
+    assert_eq!(setup.control.take(), ["store", "record"]);
+    setup.vote.write(&blocks[..1], &votes).unwrap();
+    assert_eq!(setup.control.take(), ["record"], "a stored block is not written again");
+    setup.vote.write(&blocks, &votes).unwrap();
+    assert_eq!(setup.control.take(), ["store", "record"]);
+}
+
+#[test]
+fn no_vote_record_names_a_block_that_could_not_be_stored() {
+    let (mut setup, (blocks, votes)) = (setup(), blocks_and_votes());
+    setup.control.store_fails.store(true, Ordering::SeqCst);
+    assert!(matches!(setup.vote.write(&blocks, &votes), Err(BarrierError::Store(_))));
+    assert!(setup.control.take().is_empty());
+}
+
+#[test]
+fn a_vote_record_that_could_not_be_synced_is_an_error() {
+    let (mut setup, (blocks, votes)) = (setup(), blocks_and_votes());
+    setup.control.disk_fails.store(true, Ordering::SeqCst);
+    assert!(matches!(setup.vote.write(&blocks, &votes), Err(BarrierError::VoteRecord(_))));
+}
+
+#[test]
+fn all_batches_that_wait_are_one_synced_write() {
+    let (setup, chain) = (setup(), chain(3));
+    let mut group = Vec::new();
+    for height in 1..4 {
+        for batch in batches(&chain, height) {
+            group.push(LaneWrite::Batch(batch, height == 1));
+        }
+    }
+    group.push(LaneWrite::Acknowledgement(batches(&chain, 2)[0].header));
+    setup.batch.write(&group).unwrap();
+    assert_eq!(setup.control.take(), ["store"]);
+    let store = BatchStore::new(Arc::clone(setup.store.store()));
+    for (height, acknowledged) in [(1, [true, true]), (2, [true, false]), (3, [false, false])] {
+        for (batch, acknowledged) in batches(&chain, height).iter().zip(acknowledged) {
+            let id = batch.header.id();
+            assert_eq!(store.batch(&id).unwrap().as_ref(), Some(batch));
+            assert_eq!(store.acknowledged(id.lane, id.seq).unwrap().is_some(), acknowledged);
+        }
+    }
+    setup.batch.write(&[]).unwrap();
+    assert!(setup.control.take().is_empty(), "nothing to write, nothing to sync");
+}
+
+#[test]
+fn a_batch_that_could_not_be_stored_is_not_served_from_memory() {
+    let (setup, chain) = (setup(), chain(1));
+    let batch = Arc::clone(&batches(&chain, 1)[0]);
+    setup.control.store_fails.store(true, Ordering::SeqCst);
+    assert!(setup.batch.write(&[LaneWrite::Batch(Arc::clone(&batch), true)]).is_err());
+    let store = setup.batch.batches;
+    assert_eq!(store.batch(&batch.header.id()).unwrap(), None);
+}
+
+#[test]
+fn the_floor_covers_only_what_returned_before_a_synced_write() {
+    let (setup, chain) = (setup(), chain(1));
+    let mut buffered = WriteBatch::default();
+    buffered.put(Family::Meta, b"x", b"y");
+    setup.store.store().write(buffered.clone(), Durability::Buffered).unwrap();
+    assert_eq!(setup.store.floor(), 0);
+    setup.batch.write(&[LaneWrite::Acknowledgement(batches(&chain, 1)[0].header)]).unwrap();
+    assert_eq!(setup.store.floor(), 1, "the buffered write before it is covered");
+    setup.store.store().write(buffered, Durability::Buffered).unwrap();
+    assert_eq!(setup.store.floor(), 1);
+}

@@ -1,0 +1,261 @@
+use super::*;
+use crate::barrier::{BatchBarrier, LaneWrite, VoteBarrier};
+use crate::feed::Feed;
+use crate::storage::{Damage, Durability, MemoryStore, RealDisk, Stores};
+use crate::testing::{batches, chain, committed_range};
+use chorale_consensus::ordering::testing::TestChain;
+use chorale_types::ids::{LaneSeq, View};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A node's home: a folder for the vote record, and a store that may be exchanged.
+struct Home {
+    folder: TempDir,
+    memory: Arc<MemoryStore>,
+    chain: TestChain,
+    fresh: u8,
+    key_used: bool,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let memory = Arc::new(MemoryStore::new());
+        Self { folder, memory, chain: chain(3), fresh: 1, key_used: false }
+    }
+
+    fn stores(&self) -> Stores {
+        let store: Arc<dyn KeyValue> = Arc::clone(&self.memory) as Arc<dyn KeyValue>;
+        Stores::new(&store)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join(FILE_NAME)
+    }
+
+    fn lose_store(&mut self) {
+        self.memory = Arc::new(MemoryStore::new());
+    }
+
+    fn start(&mut self) -> Recovery<RealDisk> {
+        self.start_as(Some(ValidatorIndex::new(1)))
+    }
+
+    fn start_as(&mut self, me: Option<ValidatorIndex>) -> Recovery<RealDisk> {
+        let fresh = Incarnation([self.fresh; 16]);
+        self.fresh += 1;
+        let set = self.chain.set().clone();
+        let identity = Identity { set, me, key_used: self.key_used, fresh };
+        let disk = RealDisk::open(self.folder.path()).unwrap();
+        recover(&self.stores(), disk, &identity).unwrap()
+    }
+
+    /// Starts, stores a block and a vote for `view`, stops.
+    fn vote(&mut self, view: u64) {
+        let recovery = self.start();
+        let stores = self.stores();
+        let record = recovery.vote_record.expect("it may vote");
+        let mut barrier =
+            VoteBarrier::new(record, stores.blocks.clone(), Arc::clone(&stores.synced));
+        let mut votes = Votes::new(self.chain.set().start().clone());
+        votes.last_voted_view = View::new(view);
+        barrier.write(&[Arc::clone(self.chain.block_at(view))], &votes).unwrap();
+    }
+}
+
+fn refused<D>(recovery: &Recovery<D>) -> (bool, bool) {
+    assert_eq!(recovery.votes.is_ok(), recovery.vote_record.is_some());
+    (recovery.votes.is_err(), recovery.lanes.is_err())
+}
+
+#[test]
+fn the_first_start_makes_a_vote_record_and_the_next_takes_it_up() {
+    let mut home = Home::new();
+    let first = home.start();
+    assert_eq!(refused(&first), (false, false));
+    assert_eq!(first.recovered.vote, None);
+    drop(first);
+    home.vote(2);
+    let next = home.start();
+    assert_eq!(refused(&next), (false, false));
+    assert_eq!(next.recovered.vote.unwrap().last_voted_view, View::new(2));
+    assert_eq!(next.recovered.uncommitted, [Arc::clone(home.chain.block_at(2))]);
+}
+
+#[test]
+fn a_missing_vote_record_beside_a_store_makes_an_observer_that_stays_one() {
+    let mut home = Home::new();
+    home.vote(1);
+    std::fs::remove_file(home.file()).unwrap();
+    for _ in 0..2 {
+        let recovery = home.start();
+        assert_eq!(refused(&recovery), (true, true));
+        assert!(matches!(recovery.votes, Err(Doubt::VoteRecord(VoteRecordError::Missing))));
+        assert_eq!(recovery.recovered.vote, None);
+        assert!(!home.file().exists(), "no record is made anew");
+    }
+}
+
+#[test]
+fn a_damaged_vote_record_makes_an_observer_that_says_how() {
+    let mut home = Home::new();
+    home.vote(1);
+    let whole = std::fs::read(home.file()).unwrap();
+    std::fs::write(home.file(), &whole[..whole.len() / 2]).unwrap();
+    let recovery = home.start();
+    assert_eq!(refused(&recovery), (true, true));
+    let why = recovery.votes.unwrap_err();
+    assert!(matches!(
+        why,
+        Doubt::VoteRecord(VoteRecordError::Damaged { why: Damage::Size { .. } })
+    ));
+    assert!(why.to_string().contains("damaged"), "{why}");
+}
+
+#[test]
+fn a_vote_record_of_another_store_makes_an_observer() {
+    let (mut home, mut other) = (Home::new(), Home::new());
+    home.vote(1);
+    other.fresh = 100;
+    other.vote(1);
+    std::fs::copy(other.file(), home.file()).unwrap();
+    let recovery = home.start();
+    assert_eq!(refused(&recovery), (true, true));
+    let why = recovery.votes.unwrap_err();
+    assert!(matches!(why, Doubt::VoteRecord(VoteRecordError::WrongIncarnation { .. })));
+}
+
+#[test]
+fn an_older_vote_record_put_back_makes_an_observer() {
+    let mut home = Home::new();
+    home.vote(1);
+    let older = std::fs::read(home.file()).unwrap();
+    home.vote(2);
+    home.vote(3);
+    std::fs::write(home.file(), older).unwrap();
+    let recovery = home.start();
+    assert_eq!(refused(&recovery), (true, true));
+    let why = recovery.votes.unwrap_err();
+    assert!(matches!(why, Doubt::VoteRecord(VoteRecordError::RolledBack { .. })));
+}
+
+#[test]
+fn a_lost_store_leaves_the_vote_and_takes_the_lane_for_good() {
+    let mut home = Home::new();
+    home.vote(2);
+    home.lose_store();
+    for _ in 0..3 {
+        let recovery = home.start();
+        assert_eq!(refused(&recovery), (false, true));
+        assert!(matches!(recovery.lanes, Err(Doubt::StoreForgot)));
+        let vote = recovery.recovered.vote.expect("what the key promised is known");
+        assert_eq!(vote.last_voted_view, View::new(2));
+    }
+}
+
+#[test]
+fn an_older_store_put_back_takes_the_lane_for_good() {
+    let mut home = Home::new();
+    home.vote(1);
+    let stores = home.stores();
+    let barrier = BatchBarrier::new(stores.batches.clone(), Arc::clone(&stores.synced));
+    for batch in batches(&home.chain, 1) {
+        barrier.write(&[LaneWrite::Batch(batch, true)]).unwrap();
+    }
+    home.vote(2);
+    home.vote(3);
+    // The older copy: everything but the newest entries, whose absence the sequence shows.
+    let older = MemoryStore::new();
+    for family in [Family::Meta] {
+        for (key, value) in home.memory.range(&super::super::Range::all(family)).unwrap() {
+            let mut batch = WriteBatch::default();
+            batch.put(family, key, value);
+            older.write(batch, Durability::Synced).unwrap();
+        }
+    }
+    home.memory = Arc::new(older);
+    for _ in 0..2 {
+        let recovery = home.start();
+        assert_eq!(refused(&recovery), (false, true));
+        assert!(matches!(recovery.lanes, Err(Doubt::StoreForgot)));
+    }
+}
+
+#[test]
+fn a_used_key_without_vote_record_and_store_makes_an_observer() {
+    let mut home = Home::new();
+    home.key_used = true;
+    let recovery = home.start();
+    assert_eq!(refused(&recovery), (true, true));
+    assert!(matches!(recovery.votes, Err(Doubt::KeyUsedBefore)));
+}
+
+#[test]
+fn a_start_cut_before_the_store_knew_of_the_vote_record_goes_on() {
+    let mut home = Home::new();
+    drop(home.start());
+    let mut batch = WriteBatch::default();
+    batch.delete(Family::Meta, PARTNER_KEY);
+    home.stores().synced.write(batch).unwrap();
+    for _ in 0..2 {
+        assert_eq!(refused(&home.start()), (false, false));
+    }
+}
+
+#[test]
+fn a_node_outside_the_set_follows_and_makes_no_vote_record() {
+    let mut home = Home::new();
+    let recovery = home.start_as(None);
+    assert_eq!(refused(&recovery), (true, true));
+    assert!(matches!(recovery.votes, Err(Doubt::NotAMember)));
+    assert!(!home.file().exists());
+}
+
+#[test]
+fn a_payload_of_other_bytes_makes_an_observer() {
+    let mut home = Home::new();
+    let mut record = home.start().vote_record.unwrap();
+    record.write(b"something else").unwrap();
+    drop(record);
+    let recovery = home.start();
+    assert_eq!(refused(&recovery), (true, true));
+    assert!(matches!(recovery.votes, Err(Doubt::Unreadable(_))));
+}
+
+#[test]
+fn a_replica_gets_back_its_chain_its_batches_and_its_lane() {
+    let mut home = Home::new();
+    drop(home.start());
+    let stores = home.stores();
+    let barrier = BatchBarrier::new(stores.batches.clone(), Arc::clone(&stores.synced));
+    for height in 1..4 {
+        for batch in batches(&home.chain, height) {
+            barrier.write(&[LaneWrite::Batch(batch, true)]).unwrap();
+        }
+    }
+    let mut feed = Feed::open(stores.clone(), home.chain.genesis()).unwrap();
+    feed.commit(&committed_range(&home.chain, 1..3)).unwrap();
+    feed.order_next().unwrap().expect("its batches are held");
+    let mut voted = WriteBatch::default();
+    stores.blocks.stage_voted(&[Arc::clone(home.chain.block_at(3))], &mut voted).unwrap();
+    stores.synced.write(voted).unwrap();
+
+    let recovered = home.start().recovered;
+    assert_eq!(recovered.committed, committed_range(&home.chain, 1..3));
+    let records = home.chain.records();
+    assert_eq!(recovered.frontier, records[2].frontier);
+    assert_eq!(recovered.uncommitted, [Arc::clone(home.chain.block_at(3))]);
+    let ordered: Vec<_> = records[..2].iter().map(|r| (r.height, r.root)).collect();
+    assert_eq!(recovered.ordered, ordered);
+    let above: Vec<_> = recovered.batches.iter().map(|b| Arc::clone(&b.batch)).collect();
+    assert_eq!(above, batches_by_lane(&home.chain, 3));
+    assert!(recovered.batches.iter().all(|batch| batch.acknowledged));
+    let own = recovered.own_lane.unwrap();
+    assert_eq!((own.lane.owner, own.seq), (ValidatorIndex::new(1), LaneSeq::new(3)));
+}
+
+fn batches_by_lane(chain: &TestChain, height: u64) -> Vec<Arc<chorale_types::batch::Batch>> {
+    let mut all = batches(chain, height);
+    all.sort_by_key(|batch| batch.header.lane);
+    all
+}

@@ -1,0 +1,80 @@
+use super::*;
+use crate::testing::{
+    batch_ids, batches, chain, committed, committed_range, store_batches, store_blocks, stores,
+};
+use chorale_types::crypto::hash::Digest;
+
+fn chain_answer(archive: &Archive, from: u64) -> (Vec<u64>, Option<u64>) {
+    match archive.answer(&Request::Chain { from: Height::new(from) }).unwrap() {
+        Response::Chain { blocks, cert } => (
+            blocks.iter().map(|block| block.header.height.get()).collect(),
+            cert.map(|cert| cert.vote().height.get()),
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_chain_answer_ends_where_there_is_a_certificate() {
+    let (mut chain, (_, stores)) = (chain(100), stores());
+    chain.certificate_every = 5;
+    store_blocks(&stores, &committed_range(&chain, 1..101));
+    let archive = Archive::new(stores.blocks, stores.batches);
+    assert_eq!(chain_answer(&archive, 1), ((1..=60).collect(), Some(60)));
+    assert_eq!(chain_answer(&archive, 61), ((61..=100).collect(), Some(100)));
+    assert_eq!(chain_answer(&archive, 98), (vec![98, 99, 100], Some(100)));
+    for empty in [0, 101, u64::MAX] {
+        assert_eq!(chain_answer(&archive, empty), (vec![], None));
+    }
+}
+
+#[test]
+fn a_block_is_answered_by_hash() {
+    let (chain, (_, stores)) = (chain(1), stores());
+    let block = committed(&chain, 1);
+    store_blocks(&stores, std::slice::from_ref(&block));
+    let archive = Archive::new(stores.blocks, stores.batches);
+    let answer = archive.answer(&Request::Block { hash: block.hash }).unwrap();
+    assert_eq!(answer, Response::Block { block: Some(block.block) });
+    let unknown = archive.answer(&Request::Block { hash: Digest::ZERO }).unwrap();
+    assert_eq!(unknown, Response::Block { block: None });
+}
+
+#[test]
+fn headers_walk_down_a_lane_to_the_sequence_asked_for() {
+    let (chain, (_, stores)) = (chain(6), stores());
+    (2..7).for_each(|height| store_batches(&stores, &batches(&chain, height), true));
+    let tip = batch_ids(&chain, 6).into_iter().find(|id| id.lane.owner.get() == 1).unwrap();
+    let archive = Archive::new(stores.blocks, stores.batches);
+    let seqs = |above| match archive.answer(&Request::Headers { tip, above }).unwrap() {
+        Response::Headers { headers } => {
+            headers.iter().map(|signed| signed.header.seq.get()).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(seqs(LaneSeq::new(3)), [6, 5, 4]);
+    assert_eq!(seqs(LaneSeq::ZERO), [6, 5, 4, 3, 2], "what is not held ends the answer");
+    assert!(seqs(LaneSeq::new(6)).is_empty());
+    assert!(seqs(LaneSeq::MAX).is_empty());
+}
+
+#[test]
+fn batches_are_answered_as_far_as_they_are_held_and_fit() {
+    let (_, stores) = stores();
+    let mut chain = chain(0);
+    let payload = vec![1; 120_000];
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        chain.add_batch(0, &[(1, &payload), (1, &payload), (1, &payload), (1, &payload)]);
+        chain.add_block(100);
+        store_batches(&stores, &batches(&chain, chain.head().get()), true);
+        ids.extend(batch_ids(&chain, chain.head().get()));
+    }
+    ids[1].digest = Digest::ZERO;
+    let archive = Archive::new(stores.blocks, stores.batches);
+    let Response::Batches { batches } = archive.answer(&Request::Batches { ids }).unwrap() else {
+        panic!("another answer");
+    };
+    let seqs: Vec<u64> = batches.iter().map(|batch| batch.header.seq.get()).collect();
+    assert_eq!(seqs, [1, 3, 4, 5, 6, 7, 8, 9], "eight batches of 480 kB fit 4 MiB");
+}
