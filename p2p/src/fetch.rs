@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chorale_types::ids::ValidatorIndex;
@@ -15,6 +16,7 @@ use libp2p::request_response::{
 };
 use libp2p::{PeerId, StreamProtocol};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use crate::config::{Names, Timing};
 use crate::error::FetchError;
@@ -44,15 +46,20 @@ pub(crate) type Behaviour = request_response::Behaviour<Codec>;
 pub(crate) type Event = request_response::Event<Bytes, Reply>;
 
 pub(crate) fn behaviour(names: &Names, timing: &Timing) -> Behaviour {
+    // The asker gives up first, so that it knows that it was time that ran out.
     let config = request_response::Config::default()
-        .with_request_timeout(timing.fetch)
+        .with_request_timeout(timing.fetch + timing.view_timeout)
         .with_max_concurrent_streams(2 * REQUESTS_PER_PEER_MAX);
-    Behaviour::with_codec(Codec, [(names.fetch.clone(), ProtocolSupport::Full)], config)
+    let codec = Codec { patience: timing.fetch };
+    Behaviour::with_codec(codec, [(names.fetch.clone(), ProtocolSupport::Full)], config)
 }
 
 /// Reads and writes both kinds of message.
 #[derive(Clone)]
-pub(crate) struct Codec;
+pub(crate) struct Codec {
+    /// How long to wait for a response once the request is out.
+    patience: Duration,
+}
 
 impl request_response::Codec for Codec {
     type Protocol = StreamProtocol;
@@ -70,12 +77,9 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let mut status = [0];
-        io.read_exact(&mut status).await?;
-        match status {
-            [ANSWER] => read_bounded(io, RESPONSE_BYTES_MAX).await.map(Reply::Answer),
-            [BUSY] => Ok(Reply::Busy),
-            _ => Err(refuse(FetchError::Malformed)),
+        match timeout(self.patience, read_reply(io)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(refuse(FetchError::Timeout)),
         }
     }
 
@@ -107,6 +111,16 @@ impl request_response::Codec for Codec {
             }
             Reply::Busy => io.write_all(&[BUSY]).await,
         }
+    }
+}
+
+async fn read_reply<T: AsyncRead + Unpin>(io: &mut T) -> io::Result<Reply> {
+    let mut status = [0];
+    io.read_exact(&mut status).await?;
+    match status {
+        [ANSWER] => read_bounded(io, RESPONSE_BYTES_MAX).await.map(Reply::Answer),
+        [BUSY] => Ok(Reply::Busy),
+        _ => Err(refuse(FetchError::Malformed)),
     }
 }
 
@@ -209,48 +223,59 @@ impl<Id: std::hash::Hash + Eq> Bounded<Id> {
 
 #[cfg(test)]
 mod tests {
-    use futures::executor::block_on;
     use futures::io::Cursor;
     use libp2p::request_response::Codec as _;
+    use tokio_util::compat::TokioAsyncReadCompatExt;
 
     use super::*;
 
+    const CODEC: Codec = Codec { patience: Duration::from_secs(1) };
     const PROTOCOL: StreamProtocol = StreamProtocol::new("/test");
 
-    fn too_long(error: &io::Error) -> Option<&FetchError> {
+    fn reason(error: &io::Error) -> Option<&FetchError> {
         error.get_ref().and_then(|inner| inner.downcast_ref())
     }
 
-    #[test]
-    fn replies_round_trip() {
+    #[tokio::test]
+    async fn replies_round_trip() {
         for reply in [Reply::Answer(Bytes::from_static(b"body")), Reply::Busy] {
             let mut wire = Cursor::new(Vec::new());
             let expected = format!("{reply:?}");
-            block_on(Codec.write_response(&PROTOCOL, &mut wire, reply)).unwrap();
+            CODEC.clone().write_response(&PROTOCOL, &mut wire, reply).await.unwrap();
             wire.set_position(0);
-            let read = block_on(Codec.read_response(&PROTOCOL, &mut wire)).unwrap();
+            let read = CODEC.clone().read_response(&PROTOCOL, &mut wire).await.unwrap();
             assert_eq!(format!("{read:?}"), expected);
         }
     }
 
-    #[test]
-    fn refuses_lengths_over_the_bound_before_reading_on() {
+    #[tokio::test]
+    async fn refuses_lengths_over_the_bound_before_reading_on() {
         let over = u32::try_from(REQUEST_BYTES_MAX + 1).unwrap().to_be_bytes();
-        let error = block_on(Codec.read_request(&PROTOCOL, &mut Cursor::new(over))).unwrap_err();
+        let error =
+            CODEC.clone().read_request(&PROTOCOL, &mut Cursor::new(over)).await.unwrap_err();
         let (bytes, bytes_max) = (REQUEST_BYTES_MAX + 1, REQUEST_BYTES_MAX);
-        assert_eq!(too_long(&error), Some(&FetchError::TooLong { bytes, bytes_max }));
+        assert_eq!(reason(&error), Some(&FetchError::TooLong { bytes, bytes_max }));
 
         let over = [&[ANSWER][..], &u32::MAX.to_be_bytes()].concat();
-        let error = block_on(Codec.read_response(&PROTOCOL, &mut Cursor::new(over))).unwrap_err();
-        assert!(matches!(too_long(&error), Some(FetchError::TooLong { .. })));
+        let error =
+            CODEC.clone().read_response(&PROTOCOL, &mut Cursor::new(over)).await.unwrap_err();
+        assert!(matches!(reason(&error), Some(FetchError::TooLong { .. })));
     }
 
-    #[test]
-    fn refuses_cut_messages_and_unknown_statuses() {
+    #[tokio::test]
+    async fn refuses_cut_messages_and_unknown_statuses() {
         let cut = [0, 0, 0, 9, 1, 2];
-        assert!(block_on(Codec.read_request(&PROTOCOL, &mut Cursor::new(cut))).is_err());
-        let error = block_on(Codec.read_response(&PROTOCOL, &mut Cursor::new([7]))).unwrap_err();
-        assert_eq!(too_long(&error), Some(&FetchError::Malformed));
+        assert!(CODEC.clone().read_request(&PROTOCOL, &mut Cursor::new(cut)).await.is_err());
+        let error =
+            CODEC.clone().read_response(&PROTOCOL, &mut Cursor::new([7])).await.unwrap_err();
+        assert_eq!(reason(&error), Some(&FetchError::Malformed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_is_told_apart_from_a_peer_that_hangs_up() {
+        let (near, _far) = tokio::io::duplex(64);
+        let error = CODEC.clone().read_response(&PROTOCOL, &mut near.compat()).await.unwrap_err();
+        assert_eq!(reason(&error), Some(&FetchError::Timeout));
     }
 
     #[test]

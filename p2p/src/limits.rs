@@ -62,7 +62,7 @@ pub const GOSSIP_QUEUE_MAX: usize = 2_000;
 /// Inbound handshakes under way at once, beyond which new ones are refused.
 pub const PENDING_INBOUND_MAX: u32 = 128;
 /// Outbound dials under way at once.
-pub const PENDING_OUTBOUND_MAX: u32 = 2 * limits::VALIDATORS_MAX as u32;
+pub const PENDING_OUTBOUND_MAX: u32 = 512;
 /// Inbound connections of one validator. One is kept; the others are being replaced.
 pub const MEMBER_INBOUND_MAX: usize = 3;
 /// Connections of one validator in both directions, replaced ones included.
@@ -91,3 +91,4 @@ const _: () = assert!(SYNC_BYTES_MAX > limits::SYNC_BYTES_MAX + 512 * KIB);
 const _: () = assert!(RESPONSE_BYTES_MAX > limits::SYNC_BYTES_MAX + 512 * KIB);
 const _: () = assert!(SYNC_BYTES_MAX + EVENT_OVERHEAD_BYTES <= EVENT_BYTES_PER_PEER_MAX as usize);
 const _: () = assert!(RESPONSE_BYTES_MAX <= u32::MAX as usize);
+const _: () = assert!(PENDING_OUTBOUND_MAX as usize >= limits::VALIDATORS_MAX);

@@ -138,6 +138,7 @@ impl Network {
     ///
     /// # Errors
     /// When the message is empty or beyond its class.
+    #[allow(clippy::needless_pass_by_value, reason = "a message is handed over, as to `send`")]
     pub fn broadcast(&self, class: Class, bytes: Bytes) -> Result<(), SendError> {
         check_message(class, &bytes)?;
         let roster = self.shared.directory.get();
@@ -209,8 +210,8 @@ impl Network {
         self.shared.listen.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the validator set. Members that stay at their index with their key and addresses
-    /// keep their streams and queues. A set without this node makes it a follower.
+    /// Replaces the validator set. Members that stay at their index with their key keep their
+    /// streams and queues. A set without this node makes it a follower.
     ///
     /// # Errors
     /// When the set cannot be used; the old one then stays.

@@ -79,12 +79,13 @@ struct Peer {
 }
 
 impl Peer {
-    /// The connection to open a stream on: our own, or the peer's while ours cannot be had.
+    /// The connection to open a stream on: our own, or the peer's where ours cannot be had, as a
+    /// dial that failed while the peer was there shows.
     fn writable(&self) -> Option<ConnectionId> {
-        let fallback = !self.dialable || self.dials.failing();
+        let unreachable = |since| !self.dialable || self.dials.failed_after(since);
         match (self.outbound, self.inbound) {
             (Some(own), _) => Some(own.connection),
-            (None, Some(theirs)) if fallback => Some(theirs.connection),
+            (None, Some(theirs)) if unreachable(theirs.since) => Some(theirs.connection),
             _ => None,
         }
     }
@@ -143,6 +144,13 @@ impl PeerTable {
             opens: Attempts::default(),
         };
         self.peers.insert(index, peer);
+    }
+
+    /// Says whether a validator has an address.
+    pub(crate) fn set_dialable(&mut self, index: ValidatorIndex, dialable: bool) {
+        if let Some(peer) = self.peers.get_mut(&index) {
+            peer.dialable = dialable;
+        }
     }
 
     /// Removes a validator.

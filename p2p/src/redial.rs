@@ -31,6 +31,7 @@ impl Schedule {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Attempts {
     failures: u32,
+    failed: Duration,
     next: Duration,
 }
 
@@ -40,14 +41,15 @@ impl Attempts {
         self.next
     }
 
-    /// Whether the latest attempt failed.
-    pub(crate) fn failing(&self) -> bool {
-        self.failures > 0
+    /// Whether the latest attempt failed, and not before `since`.
+    pub(crate) fn failed_after(&self, since: Duration) -> bool {
+        self.failures > 0 && self.failed >= since
     }
 
     /// It failed at `now`.
     pub(crate) fn fail(&mut self, now: Duration, schedule: &Schedule) {
         self.failures = self.failures.saturating_add(1);
+        self.failed = now;
         self.next = now + schedule.delay(self.failures);
     }
 
@@ -91,7 +93,7 @@ mod tests {
         attempts.end(at(110), at(120), &schedule);
         assert_eq!(attempts.next(), at(320));
         attempts.end(at(320), at(1_920), &schedule);
-        assert_eq!((attempts.next(), attempts.failing()), (at(1_920), false));
+        assert_eq!((attempts.next(), attempts.failed_after(at(0))), (at(1_920), false));
     }
 
     #[test]

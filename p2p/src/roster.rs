@@ -1,6 +1,6 @@
 //! Who is a member, and what the handle, the stream tasks and the swarm task share about each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) struct Peer {
     pub(crate) index: ValidatorIndex,
     pub(crate) id: PeerId,
     pub(crate) key: PublicKey,
-    pub(crate) addresses: Vec<Multiaddr>,
+    addresses: RwLock<Vec<Multiaddr>>,
     outbox: Mutex<Outbox>,
     /// Rung when something was put into the outbox.
     pub(crate) wake: Notify,
@@ -89,7 +89,7 @@ impl Peer {
             index: member.index,
             id: key.to_peer_id(),
             key,
-            addresses: member.addresses.clone(),
+            addresses: RwLock::new(member.addresses.clone()),
             outbox: Mutex::new(Outbox::default()),
             wake: Notify::new(),
             budget: Arc::new(Semaphore::new(bytes)),
@@ -97,6 +97,15 @@ impl Peer {
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_PEER_MAX)),
             health: Health::default(),
         }
+    }
+
+    /// Where to dial it.
+    pub(crate) fn addresses(&self) -> Vec<Multiaddr> {
+        self.addresses.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_addresses(&self, addresses: &[Multiaddr]) {
+        *self.addresses.write().unwrap_or_else(PoisonError::into_inner) = addresses.to_vec();
     }
 
     pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
@@ -114,8 +123,8 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
-    /// Builds a roster, keeping the state of peers that stay at their index with their key and
-    /// addresses. A set that lists `own` decides this node's place.
+    /// Builds a roster, keeping the state of peers that stay at their index with their key; their
+    /// addresses may change. A set that lists `own` decides this node's place.
     pub(crate) fn build(
         members: &[Member],
         own: PeerId,
@@ -128,7 +137,7 @@ impl Roster {
         }
         let mut roster = Self { me, peers: BTreeMap::new(), by_id: HashMap::new() };
         let mut seen: HashMap<PeerId, ValidatorIndex> = HashMap::new();
-        let mut indexes = std::collections::BTreeSet::new();
+        let mut indexes = BTreeSet::new();
         for member in members {
             let key = public_key(&member.key).ok_or(SetError::Key { index: member.index })?;
             if !indexes.insert(member.index) {
@@ -142,12 +151,16 @@ impl Roster {
                 roster.me = Some(member.index);
                 continue;
             }
-            let kept = old
-                .and_then(|old| old.peers.get(&member.index))
-                .filter(|peer| peer.id == id && peer.addresses == member.addresses);
+            let kept = old.and_then(|old| old.peers.get(&member.index)).filter(|p| p.id == id);
             let peer = kept.cloned().unwrap_or_else(|| Arc::new(Peer::new(member, key)));
             roster.by_id.insert(id, Arc::clone(&peer));
             roster.peers.insert(member.index, peer);
+        }
+        // Only a set that is used as a whole may change what is kept.
+        for member in members {
+            if let Some(peer) = roster.peers.get(&member.index) {
+                peer.set_addresses(&member.addresses);
+            }
         }
         Ok(roster)
     }
@@ -239,10 +252,12 @@ mod tests {
     fn a_new_set_keeps_the_state_of_members_that_stay() {
         let directory = Directory::new(id(1), build(&[member(0, 2), member(1, 3)]).unwrap());
         let before = directory.get();
-        directory.replace(&[member(0, 2), member(1, 4), member(2, 1)]).unwrap();
+        let moved = Member { addresses: vec!["/ip4/10.0.0.1".parse().unwrap()], ..member(0, 2) };
+        directory.replace(&[moved.clone(), member(1, 4), member(2, 1)]).unwrap();
         let after = directory.get();
         let (zero, one) = (ValidatorIndex::new(0), ValidatorIndex::new(1));
         assert!(Arc::ptr_eq(&before.peers[&zero], &after.peers[&zero]));
+        assert_eq!(after.peers[&zero].addresses(), moved.addresses);
         assert!(!Arc::ptr_eq(&before.peers[&one], &after.peers[&one]));
         assert_eq!((before.me, after.me), (None, Some(ValidatorIndex::new(2))));
         assert!(directory.is_member(&id(4)) && !directory.is_member(&id(3)));

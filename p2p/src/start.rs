@@ -1,5 +1,7 @@
 //! From a configuration to a running network.
 
+use std::io;
+use std::net::{IpAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
 use libp2p::metrics::{Metrics as SwarmMetrics, Registry};
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{self, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, TransportError};
 use tokio::sync::mpsc;
@@ -110,14 +113,13 @@ fn swarm_config() -> swarm::Config {
 async fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[Multiaddr]) -> Result<(), StartError> {
     let mut waiting: Vec<(ListenerId, &Multiaddr)> = Vec::new();
     for address in addresses {
-        let listener = swarm.listen_on(address.clone()).map_err(|error| StartError::Listen {
-            address: address.clone(),
-            source: match error {
-                TransportError::Other(source) => source,
-                TransportError::MultiaddrNotSupported(_) => {
-                    std::io::Error::new(std::io::ErrorKind::Unsupported, "not a TCP address")
-                }
-            },
+        let refuse = |source| StartError::Listen { address: address.clone(), source };
+        check_free(address).map_err(refuse)?;
+        let listener = swarm.listen_on(address.clone()).map_err(|error| match error {
+            TransportError::Other(source) => refuse(source),
+            TransportError::MultiaddrNotSupported(_) => {
+                refuse(io::Error::new(io::ErrorKind::Unsupported, "not a TCP address"))
+            }
         })?;
         waiting.push((listener, address));
     }
@@ -136,4 +138,19 @@ async fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[Multiaddr]) -> Result
         }
     }
     Ok(())
+}
+
+/// Refuses a port that somebody else listens on. libp2p's listener shares ports, and two nodes
+/// would then each get a part of the connections.
+fn check_free(address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Protocol::Ip4(ip)) => IpAddr::from(ip),
+        Some(Protocol::Ip6(ip)) => IpAddr::from(ip),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        _ => Ok(()),
+    }
 }

@@ -40,10 +40,12 @@ impl Driver {
             let _ = self.swarm.disconnect_peer_id(link.peer.id);
         }
         for (&index, peer) in &roster.peers {
+            let dialable = !peer.addresses().is_empty();
+            self.table.set_dialable(index, dialable);
             if !self.links.contains_key(&index) {
                 let link = self.link(peer);
                 self.links.insert(index, link);
-                self.table.insert(index, !peer.addresses.is_empty());
+                self.table.insert(index, dialable);
                 self.swarm.behaviour_mut().gossip.inner.add_explicit_peer(&peer.id);
                 // It may be here as a follower: let it come back as a member.
                 let _ = self.swarm.disconnect_peer_id(peer.id);
@@ -68,7 +70,7 @@ impl Driver {
     pub(super) fn dial(&mut self, index: ValidatorIndex) {
         let Some(link) = self.links.get(&index) else { return };
         let dial = DialOpts::peer_id(link.peer.id)
-            .addresses(link.peer.addresses.clone())
+            .addresses(link.peer.addresses())
             .condition(PeerCondition::Always)
             // With the listening port as source, both ends dialing at once would be one and the
             // same TCP connection.

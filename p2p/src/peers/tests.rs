@@ -98,6 +98,25 @@ fn writes_on_the_peers_connection_only_where_dialing_fails() {
 }
 
 #[test]
+fn a_dial_that_failed_before_the_peer_was_there_says_nothing() {
+    let mut table = table(true);
+    assert_eq!(table.due(at(0)), [Action::Dial(ONE)]);
+    table.on_dial_failed(ONE, at(10));
+    table.on_connected(ONE, conn(2), Direction::Inbound, at(20));
+    assert_eq!(table.due(at(20)), [Action::Dial(ONE)], "it has only just started");
+    table.on_connected(ONE, conn(3), Direction::Outbound, at(30));
+    assert_eq!(table.due(at(30)), [Action::Open(ONE, conn(3))]);
+}
+
+#[test]
+fn an_address_that_becomes_known_is_dialed() {
+    let mut table = table(false);
+    assert_eq!(table.due(at(0)), []);
+    table.set_dialable(ONE, true);
+    assert_eq!(table.due(at(1)), [Action::Dial(ONE)]);
+}
+
+#[test]
 fn writes_on_the_peers_connection_where_it_has_no_address() {
     let mut table = table(false);
     assert_eq!(table.due(at(0)), []);
