@@ -254,6 +254,26 @@ impl Lanes {
         core::mem::take(&mut self.fresh)
     }
 
+    /// Sizes of everything that peers and users can fill: of what is kept for each lane, the
+    /// largest.
+    pub(crate) fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let largest = |size: fn(&Lane) -> usize| self.lanes.values().map(size).max().unwrap_or(0);
+        vec![
+            ("pool transactions", self.pool.transactions()),
+            ("pool bytes", self.pool.bytes()),
+            ("own batches", self.own.as_ref().map_or(0, |own| own.batches.len())),
+            ("wanted certificates", self.wants.len()),
+            ("lane questions", self.asks.len()),
+            ("lane checks", self.jobs.len()),
+            ("lane records", self.writing.len()),
+            ("held batches", largest(|lane| lane.held.len())),
+            ("waiting batches", largest(|lane| lane.waiting.len())),
+            ("lane certificates", largest(|lane| lane.certificates.len())),
+            ("lane claims", largest(|lane| lane.claims.len())),
+            ("missing slices", largest(|lane| lane.missing.len())),
+        ]
+    }
+
     fn period(&self) -> Duration {
         rescue::period(self.set.params().view_timeout())
     }
