@@ -158,10 +158,16 @@ impl Driver {
         self.recorder.record(&event);
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour_event(event),
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                num_established,
+                ..
+            } => {
                 let outbound = endpoint.is_dialer();
                 let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
-                self.on_connected(peer_id, connection_id, direction);
+                self.on_connected(peer_id, connection_id, direction, num_established.get());
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
                 self.on_closed(peer_id, connection_id, num_established);

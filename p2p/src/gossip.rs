@@ -156,8 +156,10 @@ impl Queue {
 pub(crate) enum Verdict<'a> {
     /// Pass it on; hand it up if it is for us and did not come directly.
     Genuine(Header, &'a [u8]),
-    /// Neither pass it on nor blame anybody.
-    Ignore,
+    /// Our own, come back.
+    Own,
+    /// The bearer brings too much: drop it unseen.
+    Throttled,
     /// Not genuine: drop it.
     Reject,
 }
@@ -185,12 +187,12 @@ impl Judge {
         let rate = members.saturating_mul(limits::ENVELOPES_PER_SECOND_PER_MEMBER);
         let bucket = self.buckets.entry(bearer).or_insert_with(|| Bucket::full(rate, now));
         if !bucket.try_take(rate, now) {
-            return Verdict::Ignore;
+            return Verdict::Throttled;
         }
         let Ok(envelope) = envelope::decode(data) else { return Verdict::Reject };
         let Envelope { header, message, .. } = envelope;
         if roster.me == Some(header.sender) {
-            return Verdict::Ignore;
+            return Verdict::Own;
         }
         match roster.peers.get(&header.sender) {
             Some(sender) if envelope.verify(chain, &sender.key) => {

@@ -85,8 +85,9 @@ pub struct PeerStatus {
     pub index: ValidatorIndex,
     /// Its libp2p peer id, as text.
     pub peer_id: String,
-    /// Some connection is established, whoever dialed.
-    pub connected: bool,
+    /// Established connections, whoever dialed: two where both ends can dial, one more for a
+    /// moment while one is being replaced.
+    pub connections: u32,
     /// Our stream to it is open.
     pub outbound_open: bool,
     /// Its stream to us is open.
@@ -251,7 +252,7 @@ fn status(peer: &Peer) -> PeerStatus {
     PeerStatus {
         index: peer.index,
         peer_id: peer.id.to_base58(),
-        connected: health.connected.load(Ordering::Relaxed),
+        connections: health.connections.load(Ordering::Relaxed),
         outbound_open: health.is_outbound_open(),
         inbound_open: health.inbound.load(Ordering::Relaxed) > 0,
         rtt: health.rtt(),

@@ -1,7 +1,7 @@
 //! Who is a member, and what the handle, the stream tasks and the swarm task share about each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ pub(crate) struct Peer {
 /// What is known about the connections of one peer. Single values, read without order.
 #[derive(Default)]
 pub(crate) struct Health {
-    /// A connection is established, whoever dialed.
-    pub(crate) connected: AtomicBool,
+    /// Established connections, whoever dialed.
+    pub(crate) connections: AtomicU32,
     /// Our stream to it is open.
     pub(crate) outbound: AtomicBool,
     /// Its streams to us that are being read or drained.

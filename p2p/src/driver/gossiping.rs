@@ -52,7 +52,8 @@ impl Driver {
                 self.context.metrics.gossip(outcome);
                 MessageAcceptance::Accept
             }
-            Verdict::Ignore => {
+            Verdict::Own => MessageAcceptance::Ignore,
+            Verdict::Throttled => {
                 self.context.metrics.gossip(Gossip::Throttled);
                 MessageAcceptance::Ignore
             }

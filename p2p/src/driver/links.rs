@@ -90,10 +90,11 @@ impl Driver {
         id: PeerId,
         connection: ConnectionId,
         direction: Direction,
+        established: u32,
     ) {
         self.dials.remove(&connection);
         let Some(peer) = self.shared.directory.get().by_id(&id).cloned() else { return };
-        peer.health.connected.store(true, Ordering::Relaxed);
+        peer.health.connections.store(established, Ordering::Relaxed);
         let now = self.now();
         if let Some(action) = self.table.on_connected(peer.index, connection, direction, now) {
             self.perform(action);
@@ -102,7 +103,7 @@ impl Driver {
 
     pub(super) fn on_closed(&mut self, id: PeerId, connection: ConnectionId, remaining: u32) {
         let Some(peer) = self.shared.directory.get().by_id(&id).cloned() else { return };
-        peer.health.connected.store(remaining > 0, Ordering::Relaxed);
+        peer.health.connections.store(remaining, Ordering::Relaxed);
         self.table.on_closed(peer.index, connection, self.now());
     }
 

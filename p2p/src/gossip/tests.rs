@@ -59,7 +59,7 @@ fn refuses_a_sender_that_is_no_member_and_a_signature_of_somebody_else() {
 
 #[test]
 fn ignores_its_own_messages_when_they_come_back() {
-    assert_eq!(judge(id(2), &sealed(ME, ME)), Verdict::Ignore);
+    assert_eq!(judge(id(2), &sealed(ME, ME)), Verdict::Own);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_bearer_that_brings_too_much_is_ignored_and_others_are_not() {
         let verdict = judge.judge(CHAIN, &roster, id(2), garbage, Duration::ZERO);
         assert_eq!(verdict, Verdict::Reject);
     }
-    assert_eq!(judge.judge(CHAIN, &roster, id(2), &data, Duration::ZERO), Verdict::Ignore);
+    assert_eq!(judge.judge(CHAIN, &roster, id(2), &data, Duration::ZERO), Verdict::Throttled);
     let other = judge.judge(CHAIN, &roster, id(3), &data, Duration::ZERO);
     assert_eq!(other, Verdict::Genuine(header(3), b"vote"));
     let later = judge.judge(CHAIN, &roster, id(2), &data, Duration::from_secs(1));

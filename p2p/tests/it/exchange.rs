@@ -36,6 +36,19 @@ async fn four_validators_exchange_every_class_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn validators_that_all_dial_at_once_keep_two_connections_a_pair() {
+    let nodes = cluster(4).await;
+    for node in &nodes {
+        let two_each = || node.network.peers().iter().all(|peer| peer.connections == 2);
+        eventually("two connections to everybody", two_each).await;
+    }
+    for node in &nodes {
+        let settled = node.network.peers();
+        assert!(settled.iter().all(|p| p.connections == 2 && p.reconnects == 0), "{settled:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_class_between_two_keeps_its_order() {
     let mut nodes = cluster(2).await;
     for number in 0..500u32 {
@@ -77,7 +90,7 @@ async fn status_and_metrics_tell_what_happened() {
     eventually("a round trip is measured", || network.peers()[0].rtt.is_some()).await;
     let status = &network.peers()[0];
     assert_eq!((status.index, status.queued, status.dropped), (index(1), 0, 0));
-    assert!(status.connected && status.outbound_open && status.inbound_open);
+    assert!(status.connections > 0 && status.outbound_open && status.inbound_open);
 
     let sent = r#"chorale_p2p_frames_total{way="out",class="vote"}"#;
     assert_eq!(nodes[0].metric(sent), 1);

@@ -21,7 +21,7 @@ async fn a_stream_that_is_dropped_is_opened_again_on_the_same_connection() {
     }
     assert!(fickle.news.try_recv().is_err(), "one connection from first to last");
     let status = node.network.peers().into_iter().find(|p| p.index == index(1)).unwrap();
-    assert!(status.connected && status.reconnects >= 3, "{status:?}");
+    assert!(status.connections > 0 && status.reconnects >= 3, "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use chorale_p2p::{Class, Event};
 
-use crate::common::{Node, cluster, config, eventually, keypair};
+use crate::common::{Node, cluster, config, eventually, index, keypair, member};
 use crate::outsider::{News, Outsider};
 
 const STRANGER: u16 = 77;
@@ -41,6 +41,38 @@ async fn a_stranger_gets_no_gossip() {
     let id = keypair(0).public().to_peer_id();
     let refusal = stranger.streams.open_stream(id, protocol).await;
     assert!(matches!(refusal, Err(libp2p_stream::OpenStreamError::UnsupportedProtocol(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_fetches_from_a_validator_and_opens_no_stream() {
+    let mut validator = Node::start(config(0, 2)).await;
+    let mut config = config(STRANGER, 2);
+    config.me = None;
+    config.validators = vec![member(0, vec![validator.address()]), member(1, vec![])];
+    let mut follower = Node::start(config).await;
+    let network = follower.network.clone();
+    eventually("connected", || network.peers()[0].connections > 0).await;
+    network.request(index(0), Bytes::from_static(b"blocks")).unwrap();
+    let (from, token) = validator
+        .until(|event| match event {
+            Event::Request { from, token, .. } => Some((from, token)),
+            _ => None,
+        })
+        .await;
+    assert_eq!(from, None);
+    validator.network.respond(token, Bytes::from_static(b"here")).unwrap();
+    let answer = follower
+        .until(|event| match event {
+            Event::Up { .. } => panic!("a follower has no stream"),
+            Event::Response { result, .. } => Some(result),
+            _ => None,
+        })
+        .await;
+    assert_eq!(answer.unwrap(), "here");
+    // What it says stays with it.
+    network.broadcast(Class::Vote, Bytes::from_static(b"me too")).unwrap();
+    assert!(!network.peers()[0].outbound_open);
+    assert_eq!(follower.metric(r#"chorale_p2p_gossip_total{outcome="published"}"#), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
