@@ -10,11 +10,11 @@
 
 mod admin;
 mod body;
+mod chain;
 mod config;
 mod error;
 mod frame;
 mod heartbeat;
-mod json;
 mod node;
 mod parameters;
 mod rollup;
@@ -62,9 +62,9 @@ fn routes(app: App) -> Router {
             .route("/v1/rollups/{rollup}/stream", get(stream::stream))
             .route("/v1/status", get(node::status))
             .route("/v1/limits", get(node::limits))
-            .route("/v1/validators", get(node::validators))
-            .route("/v1/genesis", get(node::genesis))
-            .route("/v1/blocks/{height}", get(node::block))
+            .route("/v1/validators", get(chain::validators))
+            .route("/v1/genesis", get(chain::genesis))
+            .route("/v1/blocks/{height}", get(chain::block))
             .route("/livez", get(node::livez))
             .route("/readyz", get(node::readyz))
             .route("/metrics", get(node::metrics)),

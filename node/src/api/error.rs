@@ -1,11 +1,11 @@
 //! What the interface answers when it does not do what was asked: an RFC 9457 problem document
 //! with a code that never changes its meaning.
 
-use super::json;
 use crate::ledger::LedgerError;
 use crate::submissions::SubmitError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chorale_client::api;
 use chorale_consensus::output::Refusal;
 
 /// Why a request, or one transaction of it, is refused. Programs branch on [`Code::text`].
@@ -151,7 +151,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
-        let body = json::Problem {
+        let body = api::Problem {
             kind: "about:blank".into(),
             title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),

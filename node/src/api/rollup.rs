@@ -3,15 +3,15 @@
 use super::App;
 use super::config::{BLOCKS_BYTES_MAX, BLOCKS_LIMIT_DEFAULT, BLOCKS_LIMIT_MAX};
 use super::error::{Code, Problem};
+use super::frame;
 use super::parameters::{Query, Rollup, bad, no_query};
-use super::{frame, json};
+use super::submit;
 use crate::ledger::{Ledger, LedgerError};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use chorale_client::api;
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{RollupId, Sequence};
 
@@ -20,7 +20,7 @@ pub(super) async fn transaction(
     State(app): State<App>,
     rollup: Rollup,
     uri: Uri,
-) -> Result<Json<json::Transaction>, Problem> {
+) -> Result<Json<api::Transaction>, Problem> {
     no_query(&uri)?;
     let text = rollup.path.text("id");
     let id: Digest = match text.starts_with("0x").then(|| text.parse()) {
@@ -31,8 +31,8 @@ pub(super) async fn transaction(
     let progress = super::blocking(move || Ok(submissions.progress(rollup.id, id))).await?;
     match progress {
         Some(progress) => {
-            let place = progress.place.map(json::Place::from);
-            Ok(Json(json::Transaction { id, level: progress.level, place }))
+            let place = progress.place.map(submit::place);
+            Ok(Json(api::Transaction { id, level: progress.level, place }))
         }
         None => {
             let detail = format!("this node knows no transaction {id} of rollup {}", rollup.id);
@@ -106,18 +106,18 @@ pub(super) async fn checkpoint(
     State(app): State<App>,
     rollup: Rollup,
     uri: Uri,
-) -> Result<Json<json::Checkpoint>, Problem> {
+) -> Result<Json<api::CheckpointPage>, Problem> {
     let sequence = Query::parse(&uri, &["sequence"])?.number("sequence")?;
     if sequence == Some(0) {
         return Err(bad("sequence", "0", "1 or more: sequences start at 1"));
     }
     let (id, sequence) = (rollup.id, sequence.map(Sequence::new));
     let view = app.read(move |ledger| ledger.read_checkpoint(id, sequence)).await?;
-    Ok(Json(json::Checkpoint {
+    Ok(Json(api::CheckpointPage {
         rollup: id,
         sequence: view.sequence,
         height: view.height,
-        checkpoint: BASE64_STANDARD.encode(&view.checkpoint),
+        checkpoint: api::Base64(view.checkpoint),
     }))
 }
 

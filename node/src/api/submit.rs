@@ -6,13 +6,13 @@ use super::App;
 use super::body;
 use super::config::{WAIT_TIMEOUT_MS_DEFAULT, WAIT_TIMEOUT_MS_MAX};
 use super::error::{Code, Problem};
-use super::json::{self, Outcome, OutcomeError, Taken};
 use super::parameters::{Query, Rollup, bad};
 use super::transactions;
-use crate::submissions::{Progress, Submissions};
+use crate::submissions::{Place, Progress, Submissions};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::Uri;
+use chorale_client::api::{self, SubmitAnswer, SubmitResult, Taken};
 use chorale_consensus::input::HashedTransaction;
 use chorale_consensus::output::{Admission, Refusal};
 use chorale_types::ids::RollupId;
@@ -26,7 +26,7 @@ pub(super) async fn submit(
     State(app): State<App>,
     rollup: Rollup,
     request: Request,
-) -> Result<Json<json::Submitted>, Problem> {
+) -> Result<Json<SubmitAnswer>, Problem> {
     let wish = Wish::parse(request.uri())?;
     let _turn = app.submit_turn()?;
     let body = body::read(&app, request).await?;
@@ -116,18 +116,19 @@ impl Entry {
         }
     }
 
-    fn outcome(self, wanted: Level) -> Outcome {
+    fn result(self, wanted: Level) -> SubmitResult {
         let id = self.id;
         match self.stage {
-            Stage::Taken { already_known, progress } => Outcome::Taken(Taken {
+            Stage::Taken { already_known, progress } => SubmitResult::Taken(Taken {
                 id,
                 level: progress.level,
                 already_known,
                 timed_out: progress.level < wanted,
-                place: progress.place.map(json::Place::from),
+                place: progress.place.map(place),
             }),
             Stage::Refused(Problem { code, detail }) => {
-                Outcome::Refused { id, error: OutcomeError { code: code.text(), detail } }
+                let error = api::Refusal { code: code.text().into(), detail };
+                SubmitResult::Refused { id, error }
             }
             Stage::New(_) => unreachable!("every transaction is handed in before it is answered"),
         }
@@ -188,7 +189,7 @@ async fn learn(app: &App, rollup: RollupId, entries: &mut [Entry], wish: Wish) {
 }
 
 /// One answer for each; if all are refused for one reason, that reason for the whole call.
-fn answer(entries: Vec<Entry>, wanted: Level) -> Result<Json<json::Submitted>, Problem> {
+fn answer(entries: Vec<Entry>, wanted: Level) -> Result<Json<SubmitAnswer>, Problem> {
     let refusal = |entry: &Entry| match &entry.stage {
         Stage::Refused(problem) => Some(problem.clone()),
         Stage::New(_) | Stage::Taken { .. } => None,
@@ -200,6 +201,12 @@ fn answer(entries: Vec<Entry>, wanted: Level) -> Result<Json<json::Submitted>, P
             return Err(first);
         }
     }
-    let transactions = entries.into_iter().map(|entry| entry.outcome(wanted)).collect();
-    Ok(Json(json::Submitted { transactions }))
+    let transactions = entries.into_iter().map(|entry| entry.result(wanted)).collect();
+    Ok(Json(SubmitAnswer { transactions }))
+}
+
+/// A place, as the interface writes it.
+pub(super) const fn place(place: Place) -> api::Place {
+    let Place { sequence, height, index } = place;
+    api::Place { sequence, height, index }
 }
