@@ -1,7 +1,16 @@
-//! Faults: many replicas in one thread under a clock that runs as fast as it can.
+//! Faults: many replicas in one thread, under a clock that runs as fast as it can, with everything
+//! that can go wrong drawn from one seed.
+//!
+//! The simulator runs the real replica and the real node's order of effects, durability barriers,
+//! vote record, recovery and ordering; around them it puts a world of its own: [`sim`] the queue
+//! of events, the links, the disks and the users, [`byzantine`] the members that lie,
+//! [`invariants`] what must hold all the same. [`runner`] runs many seeds, [`report`] says what
+//! came of them. A seed and a commit are a complete bug report.
 
 pub mod byzantine;
 pub mod counters;
 pub mod invariants;
+pub mod report;
 pub mod rng;
+pub mod runner;
 pub mod sim;

@@ -44,6 +44,11 @@ impl Liveness {
         }
     }
 
+    /// A transaction was refused: nothing was promised.
+    pub fn forget(&mut self, id: &TransactionId) {
+        self.open.remove(id);
+    }
+
     /// How many are waited for.
     #[must_use]
     pub fn open(&self) -> usize {

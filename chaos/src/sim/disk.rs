@@ -7,8 +7,10 @@
 
 use crate::rng::Rng;
 use chorale_node::storage::{Disk, DiskError};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::rc::Rc;
 
 /// What a medium writes as one.
 const SECTOR_BYTES: usize = 512;
@@ -22,9 +24,13 @@ struct File {
     named: bool,
 }
 
-/// Named files in memory, with a crash.
+/// Named files in memory, with a crash. A handle: clones are the same disk, so that whoever made a
+/// node can still tear its disk while the node owns it.
 #[derive(Clone, Debug, Default)]
-pub struct SimDisk {
+pub struct SimDisk(Rc<RefCell<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
     files: BTreeMap<String, File>,
     /// Writes and syncs that still succeed; after them everything fails.
     left: Option<u32>,
@@ -33,21 +39,22 @@ pub struct SimDisk {
 
 impl SimDisk {
     /// Lets `calls` more writes and syncs succeed and then none.
-    pub const fn fail_after(&mut self, calls: u32) {
-        self.left = Some(calls);
+    pub fn fail_after(&self, calls: u32) {
+        self.0.borrow_mut().left = Some(calls);
     }
 
     /// The process is gone and the system is not: a successor reads everything that was written.
-    pub const fn restart(&mut self) {
-        self.left = None;
-        self.failed = false;
+    pub fn restart(&self) {
+        let mut inner = self.0.borrow_mut();
+        (inner.left, inner.failed) = (None, false);
     }
 
     /// The power goes: of every unsynced write some part survives.
-    pub fn lose_power(&mut self, rng: &mut Rng) {
+    pub fn lose_power(&self, rng: &mut Rng) {
         self.restart();
-        self.files.retain(|_, file| file.named || rng.chance(500_000));
-        for file in self.files.values_mut() {
+        let mut inner = self.0.borrow_mut();
+        inner.files.retain(|_, file| file.named || rng.chance(500_000));
+        for file in inner.files.values_mut() {
             let unsynced = std::mem::take(&mut file.unsynced);
             for (at, before, _) in unsynced.iter().rev() {
                 file.bytes[*at..*at + before.len()].copy_from_slice(before);
@@ -58,13 +65,21 @@ impl SimDisk {
         }
     }
 
+    /// Everything on it is gone.
+    pub fn wipe(&self) {
+        *self.0.borrow_mut() = Inner::default();
+    }
+
     /// One byte of a file rots.
-    pub fn rot(&mut self, name: &str, at: usize, mask: u8) {
-        if let Some(byte) = self.files.get_mut(name).and_then(|file| file.bytes.get_mut(at)) {
+    pub fn rot(&self, name: &str, at: usize, mask: u8) {
+        let mut inner = self.0.borrow_mut();
+        if let Some(byte) = inner.files.get_mut(name).and_then(|file| file.bytes.get_mut(at)) {
             *byte ^= mask;
         }
     }
+}
 
+impl Inner {
     fn spend(&mut self, act: &'static str, name: &str) -> Result<(), DiskError> {
         if self.failed {
             return Err(DiskError::Failed);
@@ -112,21 +127,23 @@ fn tear(place: &mut [u8], at: usize, written: &[u8], rng: &mut Rng) {
 
 impl Disk for SimDisk {
     fn exists(&mut self, name: &str) -> Result<bool, DiskError> {
-        Ok(self.files.contains_key(name))
+        Ok(self.0.borrow().files.contains_key(name))
     }
 
     fn create_sized(&mut self, name: &str, bytes: u64) -> Result<(), DiskError> {
-        self.spend("create", name)?;
-        if self.files.contains_key(name) {
+        let mut inner = self.0.borrow_mut();
+        inner.spend("create", name)?;
+        if inner.files.contains_key(name) {
             return Err(DiskError::Exists { name: name.to_owned() });
         }
         let bytes = vec![0; usize::try_from(bytes).expect("simulated files are small")];
-        self.files.insert(name.to_owned(), File { bytes, ..File::default() });
+        inner.files.insert(name.to_owned(), File { bytes, ..File::default() });
         Ok(())
     }
 
     fn read_all(&mut self, name: &str, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
-        let file = self.file(name)?;
+        let mut inner = self.0.borrow_mut();
+        let file = inner.file(name)?;
         let bytes = u64::try_from(file.bytes.len()).expect("lengths fit 64 bits");
         if bytes > bytes_max {
             return Err(DiskError::TooLong { name: name.to_owned(), bytes, bytes_max });
@@ -135,8 +152,9 @@ impl Disk for SimDisk {
     }
 
     fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
-        self.spend("write", name)?;
-        let file = self.file(name)?;
+        let mut inner = self.0.borrow_mut();
+        inner.spend("write", name)?;
+        let file = inner.file(name)?;
         let at = usize::try_from(offset).expect("simulated files are small");
         let place = &mut file.bytes[at..at + bytes.len()];
         file.unsynced.push((at, place.to_vec(), bytes.to_vec()));
@@ -145,14 +163,16 @@ impl Disk for SimDisk {
     }
 
     fn sync_data(&mut self, name: &str) -> Result<(), DiskError> {
-        self.spend("sync", name)?;
-        self.file(name)?.unsynced.clear();
+        let mut inner = self.0.borrow_mut();
+        inner.spend("sync", name)?;
+        inner.file(name)?.unsynced.clear();
         Ok(())
     }
 
     fn sync_dir(&mut self) -> Result<(), DiskError> {
-        self.spend("sync", "the folder")?;
-        self.files.values_mut().for_each(|file| file.named = true);
+        let mut inner = self.0.borrow_mut();
+        inner.spend("sync", "the folder")?;
+        inner.files.values_mut().for_each(|file| file.named = true);
         Ok(())
     }
 }
