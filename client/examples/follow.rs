@@ -1,0 +1,37 @@
+//! Follows a rollup and verifies every block, at one or more nodes.
+//!
+//! `cargo run --release -p chorale-client --example follow -- genesis.json 91001 http://127.0.0.1:8080 [FROM]`
+
+use chorale_client::{Chain, Client, Follow, RollupStream, StreamEvent};
+use chorale_types::genesis::Genesis;
+use chorale_types::ids::{RollupId, Sequence};
+use std::error::Error;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let usage = "usage: follow GENESIS ROLLUP URL[,URL..] [FROM]";
+    let genesis: Genesis = serde_json::from_slice(&std::fs::read(arguments.next().ok_or(usage)?)?)?;
+    let rollup = RollupId::new(arguments.next().ok_or(usage)?.parse()?);
+    let client = Client::new(arguments.next().ok_or(usage)?.split(','))?;
+    let from = arguments.next().map(|text| text.parse().map(Sequence::new)).transpose()?;
+
+    // The genesis is the one thing that is trusted.
+    let chain = Chain::new(genesis)?;
+    let mut stream = RollupStream::new(client, chain, Follow { rollup, from });
+    loop {
+        match stream.next().await {
+            StreamEvent::Block(block) => {
+                let (sequence, height) = (block.sequence, block.height);
+                println!("block {sequence} at height {height}");
+                for (id, payload) in block.ids.iter().zip(&block.transactions) {
+                    println!("  {id} {} bytes", payload.len());
+                }
+                // Keep `sequence` with what you do with the block, and go on from it next time.
+            }
+            StreamEvent::Complete { height } => println!("nothing missed up to height {height}"),
+            StreamEvent::Lagging { from } => println!("reading too slowly, at block {from}"),
+            StreamEvent::Trouble(trouble) => eprintln!("{}", trouble.error),
+        }
+    }
+}
