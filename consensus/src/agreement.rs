@@ -247,6 +247,7 @@ impl Agreement {
                 self.on_resend_timer(ctx);
             }
             Timer::Propose(epoch, view) if (epoch, view) == (self.set.epoch(), self.view) => {
+                self.propose_at = None;
                 self.try_propose(lanes, ctx);
             }
             Timer::Sync => self.on_sync_timer(ctx),

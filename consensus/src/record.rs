@@ -1,5 +1,6 @@
 //! What must be durable before a signature leaves, and what a replica is rebuilt from.
 
+use crate::output::TimeoutStatement;
 use chorale_types::batch::{Batch, BatchEntry, BatchHeader};
 use chorale_types::block::{Block, CommittedBlock, Frontier, VERSION};
 use chorale_types::certificate::{CommitCert, QuorumCert, TimeoutCert};
@@ -7,7 +8,6 @@ use chorale_types::codec::{Decode, DecodeError, Encode, Reader};
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{Epoch, Height, View};
 use chorale_types::message::ProposalClass;
-use crate::output::TimeoutStatement;
 use chorale_types::vote::{Tip, Vote};
 use std::sync::Arc;
 

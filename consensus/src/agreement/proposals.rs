@@ -208,7 +208,9 @@ impl Agreement {
                 self.want_block(block.header.parent, Some(leader), ctx);
                 Ok(None)
             }
-            Err(NotTaken::DoesNotFollow) => Err(Refused::Time),
+            Err(NotTaken::DoesNotFollow) => {
+                Err(Refused::Header { what: "height, time or ordered height" })
+            }
             Err(NotTaken::Frontier(error)) => Err(Refused::Frontier(error)),
         }
     }

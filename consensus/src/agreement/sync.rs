@@ -33,7 +33,8 @@ const SHORT_GAP: u64 = 3;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Want {
     asked: Option<AskId>,
-    hint: Option<ValidatorIndex>,
+    /// Members asked so far; given up after everyone was asked twice.
+    tries: u16,
 }
 
 /// What is missing and being asked for.
@@ -86,9 +87,6 @@ impl Sync {
             self.target = None;
         }
         self.orphans.retain(|_, block| block.header.height > height);
-        if self.target.is_none() {
-            self.wanted.clear();
-        }
     }
 
     /// A commit vote waits for its block.
@@ -138,7 +136,28 @@ impl Agreement {
         let hint = hint.filter(|hint| Some(*hint) != self.me);
         let Some(peer) = hint.or_else(|| self.sync.peer()) else { return };
         let asked = Some(ctx.ask(peer, Request::Block { hash }));
-        self.sync.wanted.insert(hash, Want { asked, hint });
+        self.sync.wanted.insert(hash, Want { asked, tries: 1 });
+    }
+
+    /// Asks the next member for every block that the last one did not give.
+    fn ask_blocks_again(&mut self, ctx: &mut Context<'_>) {
+        let tries_max = self.set.len().saturating_mul(2);
+        self.sync.wanted.retain(|_, want| want.asked.is_some() || want.tries < tries_max);
+        let unanswered: Vec<Digest> = self
+            .sync
+            .wanted
+            .iter()
+            .filter(|(hash, want)| want.asked.is_none() && self.chain.get(hash).is_none())
+            .map(|(hash, _)| *hash)
+            .collect();
+        self.sync.wanted.retain(|hash, _| self.chain.get(hash).is_none());
+        for hash in unanswered {
+            let Some(peer) = self.sync.peer() else { return };
+            let asked = Some(ctx.ask(peer, Request::Block { hash }));
+            if let Some(want) = self.sync.wanted.get_mut(&hash) {
+                *want = Want { asked, tries: want.tries.saturating_add(1) };
+            }
+        }
     }
 
     /// S2: asks for the final chain above the head, when a certificate shows that there is one.
@@ -164,17 +183,7 @@ impl Agreement {
 
     /// Asks again, of the next member, for what nobody gave.
     pub(super) fn on_sync_timer(&mut self, ctx: &mut Context<'_>) {
-        let unanswered: Vec<Digest> = self
-            .sync
-            .wanted
-            .iter()
-            .filter(|(_, want)| want.asked.is_none())
-            .map(|(hash, _)| *hash)
-            .collect();
-        for hash in unanswered {
-            self.sync.wanted.remove(&hash);
-            self.ask_block(hash, None, ctx);
-        }
+        self.ask_blocks_again(ctx);
         self.try_sync(ctx);
         self.arm_sync(ctx);
     }
