@@ -203,3 +203,52 @@ fn slots_are_exact_and_nobody_leads_twice_running() {
         assert_eq!(all.len(), stakes.len());
     }
 }
+
+#[test]
+fn submitted_transactions_reach_final_blocks_of_every_replica() {
+    let mut committee = Committee::new(&[1, 1, 1, 1]);
+    committee.run(SECOND);
+    for n in 0..200_u32 {
+        let member = u16::try_from(n % 4).expect("small");
+        committee.submit(member, 1 + u64::from(n % 2), &n.to_be_bytes());
+        committee.run(Duration::from_millis(5));
+    }
+    committee.run(SECOND * 2);
+    assert!(committee.agrees());
+    let tips: Vec<_> = committee.committed[0]
+        .iter()
+        .flat_map(|block| block.block.body.tips.iter().map(|tip| (tip.lane.owner, tip.seq)))
+        .collect();
+    let owners: BTreeSet<_> = tips.iter().map(|(owner, _)| *owner).collect();
+    assert_eq!(owners.len(), 4, "every lane is ordered");
+    let bytes: u64 = (0..4)
+        .map(|owner| {
+            let of = |tip: &&chorale_types::batch::LaneTip| tip.lane.owner.get() == owner;
+            let all = committee.committed[0].iter().flat_map(|b| b.block.body.tips.iter());
+            all.filter(of).map(|tip| tip.bytes_through).max().unwrap_or(0)
+        })
+        .sum();
+    assert_eq!(bytes, 800, "200 transactions of four bytes");
+    assert_eq!(committee.faults, BTreeSet::new());
+}
+
+#[test]
+fn batches_of_a_dead_owner_are_rescued() {
+    let mut committee = Committee::new(&[1, 1, 1, 1]);
+    committee.run(SECOND);
+    // The owner's batch reaches only one member; then the owner dies before it is available.
+    committee.filter = Box::new(|from, to, message| {
+        !(from.get() == 2 && to.get() != 3 && matches!(message, Message::Batch(_)))
+            && !(to.get() == 2 && matches!(message, Message::Ack(_)))
+    });
+    committee.submit(2, 1, b"do not lose me");
+    committee.run(Duration::from_millis(60));
+    committee.kill(2);
+    committee.filter = Box::new(|_, _, _| true);
+    committee.run(SECOND * 20);
+    let ordered = committee.committed[0]
+        .iter()
+        .any(|block| block.block.body.tips.iter().any(|tip| tip.lane.owner.get() == 2));
+    assert!(ordered, "the batch that one member stored was rescued");
+    assert!((0..4).any(|i| count(&committee, i, |n| matches!(n, Note::Rescued { .. })) > 0));
+}
