@@ -1,7 +1,7 @@
 //! A history to check, and the honest answers of a node that stored it.
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
-use chorale_client::{Chain, LightClient, RollupBlock};
+use chorale_client::{Chain, LightClient, LightError, RollupBlock};
 use chorale_consensus::ordering::testing::TestChain;
 use chorale_consensus::ordering::{ChainReader, build_checkpoint, build_frame, build_heartbeat};
 use chorale_types::codec::{Encode, decode_exact};
@@ -138,4 +138,33 @@ pub fn forge(frame: &Frame, change: impl FnOnce(&mut FrameProof)) -> Frame {
     let mut proof: FrameProof = decode_exact(&frame.proof).unwrap();
     change(&mut proof);
     Frame { proof: proof.to_bytes(), ..frame.clone() }
+}
+
+/// Three blocks of rollup A at heights 1, 2 and 4; the third with two copies, in a batch of its
+/// own, of what came before, beside three new ones, and with two batches that hold nothing of A.
+pub fn short() -> TestChain {
+    let mut chain = empty();
+    chain.add_batch(0, &[(7, b"a"), (7, b"b"), (9, b"x")]);
+    chain.add_block(20);
+    chain.add_batch(1, &[(7, b"c")]);
+    chain.add_block(20);
+    chain.add_batch(1, &[(9, b"y")]);
+    chain.add_block(20);
+    chain.add_batch(0, &[(7, b"d"), (7, b"e")]);
+    chain.add_batch(0, &[(7, b"a"), (7, b"c")]);
+    chain.add_batch(0, &[(5, b"five"), (9, b"z")]);
+    chain.add_batch(0, &[(7, b"f")]);
+    chain.add_batch(0, &[(9, b"w")]);
+    chain.add_block(20);
+    chain.add_block(20);
+    chain
+}
+
+/// Checks that the lie is refused, and the truth still taken afterwards. Returns the refusal.
+pub fn refused(client: &mut LightClient, lie: &Frame, truth: &Frame) -> LightError {
+    let before = (client.sequence(), client.height());
+    let error = client.verify_frame(lie).unwrap_err();
+    assert_eq!((client.sequence(), client.height()), before);
+    client.clone().verify_frame(truth).unwrap();
+    error
 }
