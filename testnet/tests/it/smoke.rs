@@ -1,0 +1,175 @@
+//! The real thing: the `testnet` program with the node program beside it.
+
+use chorale_testnet::home::{Home, State};
+use chorale_testnet::process;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Networks share the machine badly; they take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+struct Bench {
+    folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let node = Path::new(env!("CARGO_BIN_EXE_testnet")).with_file_name("chorale");
+        assert!(
+            node.is_file(),
+            "{} is missing; build it with `cargo build --release -p chorale-node`",
+            node.display()
+        );
+        Self { folder: tempfile::tempdir().unwrap(), _turn: turn }
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.path().join("net")
+    }
+
+    fn testnet(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_testnet"));
+        command.args(arguments).arg("--home").arg(self.home());
+        command.output().unwrap()
+    }
+
+    /// Runs a command that must succeed.
+    fn well(&self, arguments: &[&str]) -> String {
+        let output = self.testnet(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {}\n{said}", output.status);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn state(&self) -> State {
+        Home::new(&self.home()).unwrap().load().unwrap()
+    }
+
+    fn assert_nothing_runs(&self) {
+        for node in self.state().nodes {
+            assert!(node.pid.is_none_or(|pid| !process::runs(pid, &node.home)), "{}", node.name);
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // A failed test leaves no nodes behind.
+        if self.home().join("testnet.json").exists() {
+            self.testnet(&["down"]);
+        }
+    }
+}
+
+fn order_some(validators: &str, rollups: &str, rate: &str, seconds: &str) -> Value {
+    let bench = Bench::new();
+    let text = bench.well(&[
+        "up",
+        "--validators",
+        validators,
+        "--rollups",
+        rollups,
+        "--rate",
+        rate,
+        "--seconds",
+        seconds,
+        "--record",
+        "--json",
+    ]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let offered = rate.parse::<u64>().unwrap() * seconds.parse::<u64>().unwrap();
+    assert_eq!(report["offered"], offered, "{report}");
+    assert_eq!(report["final"], report["submitted"], "{report}");
+    for fault in ["lost", "duplicated", "reordered", "unverifiable", "gaps", "mismatched"] {
+        assert_eq!(report[fault], 0, "{fault}: {report}");
+    }
+    assert!(report["submitted"].as_u64().unwrap() > 0 && report["blocks"].as_u64().unwrap() > 0);
+    assert_eq!(report["nodes"].as_array().unwrap().len(), validators.parse::<usize>().unwrap());
+    bench.assert_nothing_runs();
+    recount(&bench.home().join("record"), &report);
+    report
+}
+
+/// The histories alone say the same.
+fn recount(record: &Path, report: &Value) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/recount.py");
+    let output = Command::new("python3").arg(script).arg(record).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let count: Value = serde_json::from_str(&text).unwrap();
+    for field in ["offered", "submitted", "final", "refused", "unknown"] {
+        assert_eq!(count[field], report[field], "{field}");
+    }
+}
+
+#[test]
+fn four_validators_order_three_rollups() {
+    let report = order_some("4", "3", "300", "5");
+    let state = ["p50", "p99"].map(|p| report["latency_ms"][p].as_f64().unwrap());
+    assert!(state[0] > 0.0 && state[0] <= state[1]);
+}
+
+#[test]
+fn one_validator_is_a_working_sequencer() {
+    order_some("1", "2", "200", "3");
+}
+
+#[test]
+fn seven_validators_work() {
+    order_some("7", "1", "100", "3");
+}
+
+#[test]
+fn a_detached_network_is_killed_started_loaded_and_stopped_by_command() {
+    let bench = Bench::new();
+    bench.well(&["up", "--validators", "4", "--rollups", "1", "--detach"]);
+    assert!(bench.well(&["status"]).contains("node3"));
+    let names: Vec<String> = bench.state().nodes.iter().map(|node| node.name.clone()).collect();
+    assert_eq!(names, ["node0", "node1", "node2", "node3"]);
+    assert_eq!(bench.state().rollups, [91_001]);
+
+    let again = bench.testnet(&["up"]);
+    assert_eq!(again.status.code(), Some(2), "a second network in one folder");
+
+    bench.well(&["kill", "node1"]);
+    assert_eq!(bench.testnet(&["status"]).status.code(), Some(1));
+    assert_eq!(bench.testnet(&["kill", "node1"]).status.code(), Some(2));
+    bench.well(&["start", "1"]);
+    bench.well(&["status"]);
+
+    bench.well(&["kill", "all"]);
+    bench.well(&["start", "all"]);
+    let text = bench.well(&["load", "--rate", "100", "--seconds", "2", "--json"]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["final"], report["submitted"], "{report}");
+    assert!(!bench.well(&["logs", "node0", "-n", "5"]).is_empty());
+
+    bench.well(&["down"]);
+    bench.assert_nothing_runs();
+    assert_eq!(bench.testnet(&["load"]).status.code(), Some(2));
+}
+
+#[test]
+fn wrong_usage_is_told_from_failure() {
+    let bench = Bench::new();
+    for wrong in [
+        vec!["status"],
+        vec!["kill", "node0"],
+        vec!["up", "--validators", "0"],
+        vec!["up", "--rollups", "1000"],
+        vec!["up", "--rate", "0"],
+        vec!["up", "--tx-bytes", "10"],
+        vec!["up", "--seconds", "0"],
+        vec!["up", "--node-binary", "/no/such/program"],
+        vec!["up", "--no-such-flag"],
+    ] {
+        let output = bench.testnet(&wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(!output.stderr.is_empty(), "{wrong:?} says why");
+    }
+    assert!(!bench.home().join("testnet.json").exists());
+}
