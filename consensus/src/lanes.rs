@@ -127,7 +127,7 @@ impl Lanes {
     fn recover_batch(&mut self, stored: &StoredBatch, ctx: &Context<'_>) {
         let header = stored.batch.header;
         let ours = self.own.as_ref().is_some_and(|own| own.lane == header.lane);
-        let acknowledges = self.own.is_some() && (stored.acknowledged || ours);
+        let acknowledges = self.own.is_some() && stored.acknowledged;
         let Some(lane) = self.lanes.get_mut(&header.lane) else { return };
         if header.seq <= lane.ordered.seq {
             return;
@@ -138,7 +138,7 @@ impl Lanes {
         if acknowledges {
             lane.acknowledge(id);
         }
-        if ours {
+        if ours && acknowledges {
             self.recover_own_batch(&stored.batch);
         }
     }

@@ -167,7 +167,8 @@ impl Decode for VoteRecord {
 pub struct Recovered {
     /// The vote record; `None` on the first start, or when it cannot be used.
     pub vote: Option<VoteRecord>,
-    /// The last committed blocks by rising height without a gap, at most 64, the head last.
+    /// The last committed blocks by rising height without a gap, the head last: at least all that
+    /// are not ordered yet.
     pub committed: Vec<CommittedBlock>,
     /// The lane frontier after the head.
     pub frontier: Frontier,
@@ -176,7 +177,9 @@ pub struct Recovered {
     /// The last ordered roots by rising height without a gap; the last is how far the node has
     /// ordered, at or below the head.
     pub ordered: Vec<(Height, Digest)>,
-    /// Stored batches above the frontier, by lane and sequence.
+    /// The lane frontier after the last ordered block.
+    pub ordered_frontier: Frontier,
+    /// Stored batches above the ordered frontier, by lane and sequence.
     pub batches: Vec<StoredBatch>,
     /// The last sequence and digest ever written in this node's own lane, ordered or not.
     pub own_lane: Option<BatchHeader>,

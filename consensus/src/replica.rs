@@ -8,7 +8,7 @@ use crate::input::{Input, RequestToken, Timer};
 use crate::lanes::Lanes;
 use crate::output::Output;
 use crate::record::Recovered;
-use chorale_types::ids::ValidatorIndex;
+use chorale_types::ids::{Height, ValidatorIndex};
 use chorale_types::message::{Message, Received, Request};
 use chorale_types::time::Now;
 
@@ -27,8 +27,7 @@ impl Replica {
         let (mut names, mut out) = (Names::default(), Vec::new());
         let mut ctx = Context::new(now, &mut names, &mut out);
         let mut agreement = Agreement::recover(config, &recovered, &mut ctx);
-        let Recovered { batches, own_lane, frontier, .. } = recovered;
-        let mut lanes = Lanes::recover(config, batches, own_lane, &frontier, &mut ctx);
+        let mut lanes = recover_lanes(config, recovered, &mut ctx);
         agreement.resume(&mut lanes, &mut ctx);
         (Self { agreement, lanes, names }, out)
     }
@@ -60,6 +59,21 @@ impl Replica {
         sizes.extend(self.lanes.sizes());
         sizes
     }
+}
+
+/// Lanes start where ordering does: what is final but not ordered may lack batches, which are
+/// fetched as after any commit (R6).
+fn recover_lanes(config: &Config, recovered: Recovered, ctx: &mut Context<'_>) -> Lanes {
+    let Recovered { batches, own_lane, ordered_frontier, committed, ordered, .. } = recovered;
+    let ordered = ordered.last().map_or(Height::ZERO, |(height, _)| *height);
+    let mut lanes = Lanes::recover(config, batches, own_lane, &ordered_frontier, ctx);
+    let mut frontier = ordered_frontier;
+    for block in committed.iter().filter(|block| block.block.header.height > ordered) {
+        let body = &block.block.body;
+        frontier = frontier.advance(body, u64::MAX).expect("the stored chain stands on itself");
+        lanes.on_committed(body, &frontier, ctx);
+    }
+    lanes
 }
 
 fn route(agreement: &mut Agreement, lanes: &mut Lanes, input: Input, ctx: &mut Context<'_>) {

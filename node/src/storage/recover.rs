@@ -19,7 +19,7 @@ use super::{
 };
 use crate::barrier::{SyncedStore, VOTE_FLOOR_KEY, VotePayload};
 use chorale_consensus::record::{Recovered, VoteRecord as Votes};
-use chorale_types::block::CommittedBlock;
+use chorale_types::block::{CommittedBlock, Frontier};
 use chorale_types::codec::{DecodeError, Encode, decode_exact};
 use chorale_types::ids::{Height, LaneId, ValidatorIndex};
 use chorale_types::limits::ORDERED_ROOTS_KEPT;
@@ -31,7 +31,7 @@ use std::sync::Arc;
 const PARTNER_KEY: &[u8] = b"vote_record_goes_with";
 /// The key in `Meta` that is there once the store is known to have forgotten something.
 const FORGETFUL_KEY: &[u8] = b"forgetful";
-/// Committed blocks given back to a replica.
+/// Committed blocks given back to a replica, beside those not ordered yet.
 const COMMITTED_MAX: u64 = 64;
 
 /// Everything a node keeps, by what it means. Cheap to clone.
@@ -261,21 +261,26 @@ fn check_store<D: Disk>(
 
 fn read_chain(stores: &Stores, identity: &Identity) -> Result<Recovered, StorageError> {
     let head = stores.blocks.head()?;
-    let from = head.height.saturating_sub(COMMITTED_MAX.saturating_sub(1)).get().max(1);
+    let records = stores.ordered.window(ORDERED_ROOTS_KEPT)?;
+    let (ordered_height, ordered_frontier) = records
+        .last()
+        .map_or((Height::ZERO, Frontier::default()), |last| (last.height, last.frontier.clone()));
+    // Everything not ordered yet, whose batches may have to be fetched, and a few below.
+    let recent = head.height.saturating_sub(COMMITTED_MAX.saturating_sub(1));
+    let from = recent.min(ordered_height.next()).get().max(1);
     let committed: Vec<CommittedBlock> = (from..=head.height.get())
         .map(|height| {
             let block = stores.blocks.committed(Height::new(height))?;
             block.ok_or_else(|| missing("reading the chain", "a final block"))
         })
         .collect::<Result<_, _>>()?;
-    let records = stores.ordered.window(ORDERED_ROOTS_KEPT)?;
     let kept = records.len().saturating_sub(ORDERED_ROOTS_KEPT);
     let ordered = records[kept..].iter().map(|record| (record.height, record.root)).collect();
     let epoch = identity.set.epoch();
     let mut batches = Vec::new();
     for owner in 0..identity.set.len() {
         let lane = LaneId { epoch, owner: ValidatorIndex::new(owner) };
-        batches.extend(stores.batches.above(lane, head.frontier.seq(lane))?);
+        batches.extend(stores.batches.above(lane, ordered_frontier.seq(lane))?);
     }
     let own_lane = match identity.me {
         Some(owner) => stores.batches.last_acknowledged(LaneId { epoch, owner })?,
@@ -287,6 +292,7 @@ fn read_chain(stores: &Stores, identity: &Identity) -> Result<Recovered, Storage
         uncommitted: stores.blocks.above(head.height)?,
         frontier: head.frontier,
         ordered,
+        ordered_frontier,
         batches,
         own_lane,
     })
