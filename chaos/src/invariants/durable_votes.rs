@@ -2,9 +2,10 @@
 //! that left.
 //!
 //! For each key and view at most one prepare vote, one commit vote, one timeout and one proposal
-//! of each class; no new prepare vote in a view given up or below one; no commit vote for a view
-//! at or below one given up with a lower lock, in either order of signing; for each place of a
-//! lane at most one acknowledgement. The same statement twice is fine.
+//! of each class; no prepare vote at or below a view given up that the timeout does not report;
+//! no commit vote at or below a view given up with a lower lock; for each place of a lane at most
+//! one acknowledgement. All of this in whatever order they left, for several threads may sign.
+//! The same statement twice is fine.
 
 use super::Check;
 use chorale_types::batch::Acknowledgement;
@@ -85,10 +86,10 @@ fn once<K: Ord, V: PartialEq>(
 
 impl Signed {
     fn prepare(&mut self, vote: Vote) -> Check {
-        let news = !self.prepares.contains_key(&vote.view);
-        let given_up = self.timeouts.last_key_value().map(|(view, _)| *view);
-        if news && given_up.is_some_and(|view| vote.view <= view) {
-            return Err(format!("prepare vote in view {} after giving it up", vote.view));
+        for (view, timeout) in self.timeouts.range(vote.view..) {
+            if timeout.tip.is_none_or(|tip| tip.view < vote.view) {
+                return Err(hidden_vote(vote.view, *view));
+            }
         }
         once(&mut self.prepares, vote.view, vote, || {
             format!("two prepare votes in view {}", vote.view)
@@ -113,6 +114,10 @@ impl Signed {
         if let Some(commit) = last.filter(|commit| *commit > vote.high_qc_view) {
             return Err(contradiction(commit, vote.view, vote.high_qc_view));
         }
+        let last = self.prepares.range(..=vote.view).next_back().map(|(view, _)| *view);
+        if let Some(prepare) = last.filter(|last| vote.tip.is_none_or(|tip| tip.view < *last)) {
+            return Err(hidden_vote(prepare, vote.view));
+        }
         once(&mut self.timeouts, vote.view, vote, || {
             format!("two different timeouts of view {}", vote.view)
         })
@@ -123,6 +128,10 @@ impl Signed {
             format!("two acknowledgements for {} of lane {}", statement.seq, statement.lane)
         })
     }
+}
+
+fn hidden_vote(prepare: View, given_up: View) -> String {
+    format!("prepare vote in view {prepare} that the timeout of view {given_up} does not report")
 }
 
 fn contradiction(commit: View, given_up: View, lock: View) -> String {
@@ -136,6 +145,7 @@ mod tests {
     use chorale_types::crypto::bls::BlsSignature;
     use chorale_types::ids::{Epoch, Height};
     use chorale_types::message::VoteMessage;
+    use chorale_types::vote::Tip;
     use std::sync::Arc;
 
     fn block(n: u8) -> Digest {
@@ -154,12 +164,17 @@ mod tests {
     }
 
     fn timeout(view: u64, lock: u64) -> Message {
+        timeout_of(view, lock, view)
+    }
+
+    fn timeout_of(view: u64, lock: u64, voted: u64) -> Message {
         let mut high_qc = QuorumCert::start(Epoch::new(1), Height::ZERO, block(0));
         high_qc.vote.view = View::new(lock);
         let entry = EntryCert::Qc(high_qc.clone());
         let signature = BlsSignature::from_bytes([0; 96]);
         let view = View::new(view);
-        let (tip, prepare) = (None, None);
+        let tip = Some(Tip { view: View::new(voted), height: Height::new(1), block: block(1) });
+        let prepare = None;
         Message::Timeout(Arc::new(Timeout { view, high_qc, tip, entry, prepare, signature }))
     }
 
@@ -179,10 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn no_new_prepare_vote_in_a_view_given_up() {
+    fn a_timeout_reports_the_prepare_votes_below_it_in_either_order() {
         let prepare = |view| vote(VoteKind::Prepare, view, 1);
-        let said = [prepare(2), timeout(3, 0), prepare(2), prepare(4), prepare(3)];
-        assert_eq!(check(&said), [true, true, true, true, false]);
+        assert_eq!(check(&[prepare(2), timeout_of(3, 0, 2), prepare(2)]), [true, true, true]);
+        assert_eq!(check(&[timeout_of(3, 0, 2), prepare(2), prepare(4)]), [true, true, true]);
+        assert_eq!(check(&[timeout_of(3, 0, 2), prepare(3)]), [true, false]);
+        assert_eq!(check(&[prepare(3), timeout_of(3, 0, 2)]), [true, false]);
     }
 
     #[test]

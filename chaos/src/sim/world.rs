@@ -27,6 +27,7 @@ use chorale_consensus::note::{Fault, Note};
 use chorale_consensus::{Input, Output};
 use chorale_types::block::CommittedBlock;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How long after its least length a run may go on until everything available is delivered.
 const PATIENCE: Micros = 60 * SECOND;
@@ -211,8 +212,23 @@ impl World {
         let Some(running) = node.running.as_mut().filter(|r| r.body.run == run) else { return };
         self.shared.counters.steps += 1;
         self.shared.trace.line(self.shared.now, || format!("node {} <- {input:?}", run.node));
-        let outputs = running.replica.step(now, input);
+        let replica = &mut running.replica;
+        let outputs = if node.adversary.is_none() {
+            replica.step(now, input)
+        } else {
+            match catch_unwind(AssertUnwindSafe(|| replica.step(now, input))) {
+                Ok(outputs) => outputs,
+                Err(_) => return self.give_up(run.node),
+            }
+        };
         self.perform(run, outputs);
+    }
+
+    /// A faulty member that contradicted itself until its own assertions failed is gone for good.
+    fn give_up(&mut self, node: usize) {
+        self.nodes[node].retired = true;
+        self.nodes[node].running = None;
+        self.shared.down.insert(node);
     }
 
     fn perform(&mut self, run: Run, outputs: Vec<Output>) {

@@ -6,6 +6,7 @@ use crate::sim::event::Event;
 use crate::sim::plan::Fault;
 use crate::sim::queue::Micros;
 use chorale_node::storage::vote_record::FILE_NAME;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Bytes at the front of a stored vote record that are the same in all.
 const RECORD_PREFIX_BYTES: u64 = 12;
@@ -144,9 +145,12 @@ impl World {
             return;
         }
         let index = node.index;
-        let started = match node.start(&shared.cluster, shared.now) {
-            Ok(started) => started,
-            Err(why) => {
+        let start = || node.start(&shared.cluster, shared.now);
+        let started = match catch_unwind(AssertUnwindSafe(start)) {
+            Ok(Ok(started)) => started,
+            Err(_) if !shared.honest[index] => return self.give_up(index),
+            Err(panic) => resume_unwind(panic),
+            Ok(Err(why)) => {
                 shared.settle("storage", index, Err(why));
                 return;
             }

@@ -91,7 +91,13 @@ impl World {
             let Some(running) = self.running(run) else { return };
             let ordered = match running.body.feed.order_next() {
                 Ok(Some(ordered)) => ordered,
-                Ok(None) => return,
+                Ok(None) => {
+                    let (wanted, head) = (running.body.feed.wanted().copied(), running.body.feed.head());
+                    self.shared.trace.line(self.shared.now, || {
+                        format!("node {} has head {head}, waits for {wanted:?}", run.node)
+                    });
+                    return;
+                }
                 Err(error) => {
                     self.shared.settle("storage", run.node, Err(error.to_string()));
                     return;
