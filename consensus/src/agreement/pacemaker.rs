@@ -30,9 +30,12 @@ impl Pacemaker {
         }
     }
 
-    /// Something was committed: the network is fast enough for the base again.
-    pub(crate) const fn committed(&mut self) {
+    /// Something was committed: the network is fast enough for the base again. `true` when that
+    /// brings the current view's deadline forward, so that it must be asked for again.
+    pub(crate) const fn committed(&mut self) -> bool {
+        let shorter = self.given_up > 0;
         self.given_up = 0;
+        shorter
     }
 
     /// When the view was entered.
@@ -77,7 +80,7 @@ mod tests {
             pacemaker.enter(View::new(view), true, Instant::default());
         }
         assert_eq!(seen, [1000, 1500, 2250, 3375, 5062, 5062, 5062]);
-        pacemaker.committed();
+        assert!(pacemaker.committed(), "the deadline comes forward");
         assert_eq!(pacemaker.timeout().as_millis(), 1000);
     }
 }

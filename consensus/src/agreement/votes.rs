@@ -151,7 +151,9 @@ impl Agreement {
         lanes: &mut Lanes,
         ctx: &mut Context<'_>,
     ) {
-        self.pacemaker.committed();
+        if self.pacemaker.committed() {
+            self.arm_view(ctx);
+        }
         for block in blocks {
             let view = block.cert.vote().view;
             ctx.note(Note::Committed { height: block.block.header.height, view });
