@@ -65,6 +65,7 @@ impl Lanes {
             if task.is_busy() || task.paused {
                 return;
             }
+            lane.follow_waiting();
             self.store_waiting(id, ctx);
             let Some(lane) = self.lanes.get_mut(&id) else { return };
             let Some(request) = next_request(lane) else {

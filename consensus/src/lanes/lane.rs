@@ -158,10 +158,10 @@ impl Lane {
         self.certificates.last_key_value().map_or(self.ordered.seq, |(seq, _)| *seq)
     }
 
-    /// The last place below `seq` at which something is held, or the ordered one.
+    /// The last place below `seq` at which something is held; zero when nothing is.
     pub(super) fn held_below(&self, seq: LaneSeq) -> LaneSeq {
         let below = self.held.range(..(seq, Digest::ZERO)).next_back();
-        below.map_or(self.ordered.seq, |((seq, _), _)| *seq)
+        below.map_or(LaneSeq::ZERO, |((seq, _), _)| *seq)
     }
 
     /// Where the owner is to go on sending from: the highest place of which the next one could be

@@ -105,7 +105,8 @@ impl Lanes {
         let standing = lane.check_acknowledge(&batch.header, batch.bytes(), quota);
         let waiting = Waiting { batch, digest: id.digest, checked: false };
         lane.waiting.insert(id.seq, waiting);
-        let gap = id.seq.previous().is_none_or(|before| !lane.waiting.contains_key(&before));
+        let below = id.seq.saturating_sub(1);
+        let gap = lane.resume().0 < below && !lane.waiting.contains_key(&below);
         if gap && matches!(standing, Err(NotNow::UnknownPredecessor { .. })) {
             self.tell_status(id.lane, ctx);
         }
@@ -210,22 +211,24 @@ impl Lanes {
 
     /// A batch came again, so its acknowledgement may be lost.
     fn repeat_acknowledgement(&mut self, id: &BatchId, ctx: &mut Context<'_>) {
-        let Some(lane) = self.lanes.get_mut(&id.lane) else { return };
-        if lane.repeats < LANE_REPEATS_MAX && lane.is_acknowledged(id) {
+        let Some(lane) = self.lanes.get(&id.lane) else { return };
+        if lane.repeats >= LANE_REPEATS_MAX || !lane.is_acknowledged(id) {
+            return;
+        }
+        if self.send_acknowledgement(id, ctx)
+            && let Some(lane) = self.lanes.get_mut(&id.lane)
+        {
             lane.repeats += 1;
-            self.send_acknowledgement(id, ctx);
         }
     }
 
     /// Sends the acknowledgement of a batch again, if it is durable: else it is on its way.
-    pub(super) fn send_acknowledgement(&self, id: &BatchId, ctx: &mut Context<'_>) {
-        let Some(lane) = self.lanes.get(&id.lane) else { return };
-        if let Some(held) = lane.held.get(&(id.seq, id.digest))
-            && held.writing.is_none()
-        {
-            let statement = Statement::Acknowledge(held.signed.header.acknowledgement());
-            ctx.send(Recipients::One(id.lane.owner), statement, None);
-        }
+    pub(super) fn send_acknowledgement(&self, id: &BatchId, ctx: &mut Context<'_>) -> bool {
+        let held = self.lanes.get(&id.lane).and_then(|lane| lane.held.get(&(id.seq, id.digest)));
+        let Some(held) = held.filter(|held| held.writing.is_none()) else { return false };
+        let statement = Statement::Acknowledge(held.signed.header.acknowledgement());
+        ctx.send(Recipients::One(id.lane.owner), statement, None);
+        true
     }
 
     /// A second batch for one place: a fork if the owner signed both.

@@ -114,7 +114,8 @@ impl Lanes {
         let Some((seq, digest)) = lane.acknowledged.last_key_value() else { return };
         let since = lane.held.get(&(*seq, *digest)).map(|held| held.since);
         if *seq > lane.certified_seq() && has_passed(since, PERIOD, ctx.now.monotonic) {
-            self.send_acknowledgement(&BatchId { lane: id, seq: *seq, digest: *digest }, ctx);
+            let id = BatchId { lane: id, seq: *seq, digest: *digest };
+            let _ = self.send_acknowledgement(&id, ctx);
         }
     }
 

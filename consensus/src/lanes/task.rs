@@ -69,6 +69,26 @@ impl Lane {
         }
     }
 
+    /// Goes down through batches that wait here: their headers need not be asked for.
+    pub(super) fn follow_waiting(&mut self) {
+        while let Some(task) = &mut self.task
+            && let Some(cursor) = task.cursor
+            && let Some(waiting) = self.waiting.get(&cursor.seq)
+            && waiting.digest == cursor.digest
+        {
+            let digest = waiting.batch.header.prev;
+            let floor = task.floor;
+            task.ids.insert(cursor.seq, cursor.digest);
+            task.cursor = None;
+            let below = cursor.seq.previous().and_then(|seq| {
+                self.first_missing(BatchId { lane: cursor.lane, seq, digest }, floor)
+            });
+            if let Some(task) = &mut self.task {
+                task.cursor = below;
+            }
+        }
+    }
+
     /// What is claimed cannot be had, or may not be acknowledged: another claim's turn.
     pub(super) fn give_up_claim(&mut self) {
         let Some(task) = self.task.take() else { return };
