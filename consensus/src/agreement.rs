@@ -271,7 +271,7 @@ impl Agreement {
                 let made = self.tally.on_checked(&self.set, key, answer, ctx);
                 self.watch_votes(view, kind);
                 if let Some((qc, backup)) = made {
-                    self.on_votes_complete(qc, backup, lanes, ctx);
+                    self.on_votes_complete(&qc, backup, lanes, ctx);
                 }
                 true
             }

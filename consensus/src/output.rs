@@ -20,6 +20,7 @@ use thiserror::Error;
 
 /// Everything a replica asks its host to do.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a step makes few outputs, and each is used at once")]
 pub enum Output {
     /// Make durable, then answer [`crate::Input::Durable`].
     Persist(RecordId, Record),

@@ -101,6 +101,6 @@ const _: () = assert!(BATCH_BYTES_MAX < SYNC_BYTES_MAX);
 const _: () = assert!(VALIDATORS_MAX <= u16::MAX as usize);
 const _: () = assert!(BATCH_BYTES_MAX <= LANE_WAITING_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX <= LANE_RESEND_BYTES_MAX);
-const _: () = assert!(LANE_BATCHES_MAX as usize <= SYNC_HEADERS_MAX);
+const _: () = assert!(LANE_BATCHES_MAX <= SYNC_HEADERS_MAX as u64);
 const _: () = assert!(POOL_BYTES_MAX / ROLLUPS_MAX >= TRANSACTION_BYTES_MAX);
 const _: () = assert!(POOL_TRANSACTIONS_MAX / ROLLUPS_MAX >= 1);

@@ -265,12 +265,8 @@ impl Agreement {
         ctx: &mut Context<'_>,
     ) {
         match progress {
-            None => {}
-            Some(Progress::OneHonest) => {
-                if view == self.view {
-                    self.time_out(ctx);
-                }
-            }
+            Some(Progress::OneHonest) if view == self.view => self.time_out(ctx),
+            None | Some(Progress::OneHonest) => {}
             Some(Progress::Quorum(tc)) => {
                 let tips = supported_tips(&tc, &self.set).len();
                 ctx.note(Note::TimeoutCertFormed { view, tips });

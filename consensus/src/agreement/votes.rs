@@ -50,7 +50,7 @@ impl Agreement {
     /// Checked votes of a quorum.
     pub(super) fn on_votes_complete(
         &mut self,
-        qc: QuorumCert,
+        qc: &QuorumCert,
         backup: bool,
         lanes: &mut Lanes,
         ctx: &mut Context<'_>,
@@ -59,7 +59,7 @@ impl Agreement {
             VoteKind::Prepare => ctx.note(Note::QuorumCertFormed { view: qc.view(), backup }),
             VoteKind::Commit => ctx.note(Note::CommitCertFormed { view: qc.view() }),
         }
-        self.on_qc(&qc, lanes, ctx);
+        self.on_qc(qc, lanes, ctx);
     }
 
     /// A checked certificate of votes, whatever brought it: adopt (A1), commit (C2), vote to

@@ -29,7 +29,7 @@ fn ed(byte: u8) -> Signature {
     Signature::from_bytes([byte; 64])
 }
 
-pub fn signers(of: &[u16]) -> SignerSet {
+pub(crate) fn signers(of: &[u16]) -> SignerSet {
     let mut set = SignerSet::new(4);
     for index in of {
         assert!(set.insert(ValidatorIndex::new(*index)));
@@ -37,12 +37,12 @@ pub fn signers(of: &[u16]) -> SignerSet {
     set
 }
 
-pub fn vote(view: u64) -> Vote {
+pub(crate) fn vote(view: u64) -> Vote {
     let (epoch, view, height) = (Epoch::new(1), View::new(view), Height::new(7));
     Vote { epoch, view, height, block: digest(0xb1) }
 }
 
-pub fn qc(kind: VoteKind, view: u64) -> QuorumCert {
+pub(crate) fn qc(kind: VoteKind, view: u64) -> QuorumCert {
     QuorumCert { kind, vote: vote(view), signers: signers(&[0, 1, 3]), signature: bls(0x51) }
 }
 
@@ -50,7 +50,7 @@ fn cc() -> CommitCert {
     CommitCert::new(qc(VoteKind::Commit, 8)).expect("of commit kind")
 }
 
-pub fn tc() -> TimeoutCert {
+pub(crate) fn tc() -> TimeoutCert {
     let group = |view: u64, tip: Option<u64>, of: &[u16]| TimeoutGroup {
         high_qc_view: View::new(view),
         tip: tip.map(|view| vote(view).tip()),
@@ -83,7 +83,7 @@ fn batch() -> Batch {
     Batch { header: header(), owner_signature: ed(0xe1), entries: entries() }
 }
 
-pub fn availability() -> Availability {
+pub(crate) fn availability() -> Availability {
     Availability {
         statement: header().acknowledgement(),
         signers: signers(&[0, 2, 3]),
@@ -91,7 +91,7 @@ pub fn availability() -> Availability {
     }
 }
 
-pub fn block() -> Block {
+pub(crate) fn block() -> Block {
     let tip: LaneTip = header().acknowledgement().tip();
     let body = Body::new(vec![tip]);
     let header = Header {
@@ -134,7 +134,7 @@ fn timeout() -> Timeout {
     }
 }
 
-pub fn messages() -> Vec<(&'static str, Message)> {
+pub(crate) fn messages() -> Vec<(&'static str, Message)> {
     let parent_qc = qc(VoteKind::Prepare, 8);
     let by = EntryCert::Tc(tc());
     let lane = header().lane;
@@ -193,7 +193,7 @@ pub fn messages() -> Vec<(&'static str, Message)> {
     ]
 }
 
-pub fn requests() -> Vec<(&'static str, Request)> {
+pub(crate) fn requests() -> Vec<(&'static str, Request)> {
     let id = header().id();
     vec![
         ("request_chain", Request::Chain { from: Height::new(3) }),
@@ -204,7 +204,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
     ]
 }
 
-pub fn responses() -> Vec<(&'static str, Response)> {
+pub(crate) fn responses() -> Vec<(&'static str, Response)> {
     let signed = SignedHeader { header: header(), signature: ed(0xe1) };
     vec![
         ("response_chain", Response::Chain { blocks: vec![Arc::new(block())], cert: Some(cc()) }),
@@ -217,7 +217,7 @@ pub fn responses() -> Vec<(&'static str, Response)> {
 }
 
 /// Hashes, and the bytes under signatures.
-pub fn signed() -> Vec<(&'static str, String)> {
+pub(crate) fn signed() -> Vec<(&'static str, String)> {
     let chain = digest(0xc1);
     let (timeout, batch_header) = (timeout(), header());
     let proposal = match &messages()[0].1 {
