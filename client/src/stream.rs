@@ -32,7 +32,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Follow {
     /// The rollup.
     pub rollup: RollupId,
-    /// The first block wanted, from 1; `None` for the next one that is made.
+    /// The first block wanted, from 1; `None` for those above the newest state that the node can
+    /// prove, which lies a few heights back.
     pub from: Option<Sequence>,
 }
 
@@ -78,6 +79,7 @@ pub struct RollupStream {
     backoff: Backoff,
     failures: usize,
     not_before: Option<Instant>,
+    silence_max: Duration,
 }
 
 #[derive(Debug)]
@@ -103,6 +105,7 @@ impl RollupStream {
             backoff: Backoff::default(),
             failures: 0,
             not_before: None,
+            silence_max: SILENCE_MAX,
         }
     }
 
@@ -110,6 +113,13 @@ impl RollupStream {
     #[must_use]
     pub const fn starting_at(mut self, endpoint: usize) -> Self {
         self.endpoint = endpoint;
+        self
+    }
+
+    /// Gives an endpoint up when it says nothing for this long; at least a few of its heartbeats.
+    #[must_use]
+    pub const fn giving_up_after(mut self, silence: Duration) -> Self {
+        self.silence_max = silence;
         self
     }
 
@@ -174,7 +184,7 @@ impl RollupStream {
             self.connection = Some(self.open(sequence).await?);
             return Ok(());
         };
-        let chunk = timeout(SILENCE_MAX, connection.response.chunk()).await;
+        let chunk = timeout(self.silence_max, connection.response.chunk()).await;
         let endpoint = self.client.name(self.endpoint);
         let chunk = match chunk {
             Ok(Ok(Some(chunk))) => chunk,

@@ -19,7 +19,7 @@ use chorale_types::time::Timestamp;
 use chorale_types::transaction::transaction_id;
 use chorale_types::verify::VerifyError;
 use proptest::prelude::*;
-use support::{A, B, checkpoint, client_before, forge, light, refused, short};
+use support::{A, B, checkpoint, client_before, forge, heartbeat, light, refused, short};
 
 /// The third block, and where the lies go: its parts are heights 3 and 4, the batches at height 4
 /// are those of lane 0 in their order.
@@ -219,6 +219,20 @@ fn a_foreign_certificate_is_caught() {
 fn a_certificate_of_too_little_stake_is_caught() {
     let few = short().certify(4, &[0, 3]);
     let error = caught_in_proof(|proof| proof.certificate = few);
+    let none = VerifyError::NoQuorum { got: 2, quorum: 3 };
+    assert_eq!(error, LightError::BadCertificate(none));
+}
+
+#[test]
+fn a_block_proven_before_does_not_prove_the_one_above_it() {
+    let chain = short();
+    let mut client = client_before(&chain, 3);
+    // Height 3 is final, and the client knows it; height 4 still needs its certificate.
+    client.verify_heartbeat(&heartbeat(&chain, A, Height::new(3))).unwrap();
+    let few = chain.certify(4, &[0, 3]);
+    let truth = third(&chain);
+    let lie = forge(&truth, |proof| proof.certificate = few);
+    let error = refused(&mut client, &lie, &truth);
     let none = VerifyError::NoQuorum { got: 2, quorum: 3 };
     assert_eq!(error, LightError::BadCertificate(none));
 }

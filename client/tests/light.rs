@@ -126,7 +126,7 @@ fn heartbeats_prove_how_far_nothing_was_left_out() {
 
     let mut longer = history;
     (0..20).for_each(|_| drop(longer.add_block(500)));
-    while longer.head().get() % 3 != 0 {
+    while !longer.head().get().is_multiple_of(3) {
         longer.add_block(500);
     }
     let heartbeat = heartbeat(&longer, A, longer.head());

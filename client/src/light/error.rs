@@ -227,12 +227,6 @@ pub enum LightError {
         /// The sequence.
         sequence: Sequence,
     },
-    /// A proven state remembers other ids than the client does.
-    #[error("the window proven at height {height} is not the client's")]
-    WrongWindow {
-        /// The height.
-        height: Height,
-    },
     /// The ids to start from are not those that the proven state remembers.
     #[error("window: {0}")]
     BadWindow(#[from] WindowError),

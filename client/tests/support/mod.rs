@@ -55,7 +55,7 @@ pub fn history() -> TestChain {
     chain.add_block(6 * 3_600_000);
     chain.add_batch(2, &[(7, b"last"), (9, b"last")]);
     chain.add_block(step);
-    while chain.head().get() % 3 != 0 {
+    while !chain.head().get().is_multiple_of(3) {
         chain.add_block(step);
     }
     chain

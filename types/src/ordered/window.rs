@@ -254,25 +254,11 @@ impl Window {
         assert_eq!(self.index.len(), before.saturating_add(added), "an id is delivered once");
     }
 
-    /// What the root says of it now.
+    /// What the root says of it.
     #[must_use]
     pub fn commitment(&self) -> WindowCommitment {
-        self.commitment_after(0)
-    }
-
-    /// What the root says of it at `at` if nothing is delivered until then.
-    #[must_use]
-    pub fn commitment_at(&self, at: Moment) -> WindowCommitment {
-        self.commitment_after(self.forgotten(at))
-    }
-
-    fn commitment_after(&self, forgotten: usize) -> WindowCommitment {
-        let base = match forgotten.checked_sub(1) {
-            None => self.base,
-            Some(last) => self.entries.get(last).map_or(self.base, |held| held.tip),
-        };
-        let start = self.entries.get(forgotten).map_or(Height::ZERO, |held| held.entry.height);
-        WindowCommitment { start, base, tip: self.tip() }
+        let start = self.entries.front().map_or(Height::ZERO, |held| held.entry.height);
+        WindowCommitment { start, base: self.base, tip: self.tip() }
     }
 
     /// Its entries, by rising height.

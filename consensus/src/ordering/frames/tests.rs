@@ -1,1 +1,251 @@
+#![allow(clippy::unwrap_used)]
 
+use super::{ChainReader, FrameError, build_checkpoint, build_frame, build_heartbeat};
+use crate::ordering::testing::TestChain;
+use chorale_types::batch::{Batch, BatchId};
+use chorale_types::block::Block;
+use chorale_types::certificate::CommitCert;
+use chorale_types::codec::{Decode, Encode, decode_exact};
+use chorale_types::crypto::hash::{Domain, hash};
+use chorale_types::genesis::Params;
+use chorale_types::ids::{Height, RollupId, Sequence};
+use chorale_types::limits::FRAME_PROOF_BYTES_MAX;
+use chorale_types::ordered::OrderedRecord;
+use chorale_types::rollup::{Checkpoint, FrameProof, Heartbeat};
+use proptest::prelude::*;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+const A: RollupId = RollupId::new(7);
+const B: RollupId = RollupId::new(9);
+
+fn chain() -> TestChain {
+    TestChain::new(&[7, 9], Params::default())
+}
+
+/// A chain with a block of A at height 1 and the next one `gap` heights above.
+fn with_gap(gap: u64) -> TestChain {
+    let mut chain = chain();
+    chain.add_batch(0, &[(7, b"a")]);
+    (0..gap).for_each(|_| drop(chain.add_block(20)));
+    chain.add_batch(0, &[(7, b"b")]);
+    chain.add_block(20);
+    chain
+}
+
+fn proof(chain: &TestChain, height: Height) -> FrameProof {
+    decode_exact(&build_frame(chain, A, height).unwrap().proof).unwrap()
+}
+
+#[test]
+fn a_frame_spells_out_as_many_blocks_as_are_allowed_and_then_starts_from_a_state() {
+    let chain = with_gap(64);
+    let plain = proof(&chain, chain.head());
+    assert_eq!((plain.parts.len(), plain.anchor), (64, None));
+    let chain = with_gap(65);
+    let anchored = proof(&chain, chain.head());
+    let anchor = anchored.anchor.unwrap();
+    assert_eq!(anchor.height, chain.block_at(66).header.ordered_height);
+    assert_eq!(anchored.parts.len(), 2);
+    assert!(anchor.is_named_by(&chain.block_at(66).header));
+}
+
+#[test]
+fn the_same_store_gives_the_same_bytes() {
+    let mut chain = with_gap(3);
+    chain.add_batch(1, &[(9, b"x")]);
+    chain.add_block(20);
+    let twice = [chain.clone(), chain];
+    let [one, two] = twice.map(|chain| {
+        (
+            build_frame(&chain, A, Height::new(4)).unwrap(),
+            build_checkpoint(&chain, A, Height::new(5)).unwrap().to_bytes(),
+            build_heartbeat(&chain, B, Height::new(5)).unwrap().to_bytes(),
+        )
+    });
+    assert_eq!(one, two);
+}
+
+#[test]
+fn a_checkpoint_lies_before_the_block_that_it_is_asked_for() {
+    let chain = with_gap(5);
+    let checkpoint = build_checkpoint(&chain, A, chain.head()).unwrap();
+    assert_eq!(decode_exact(&checkpoint.to_bytes()).as_ref(), Ok(&checkpoint));
+    let anchor = checkpoint.proven.unwrap().anchor;
+    assert_eq!((anchor.leaf.sequence, anchor.leaf.height), (Sequence::new(1), Height::new(1)));
+    assert_eq!(checkpoint.entries.len(), 1);
+    let genesis = build_checkpoint(&chain, A, Height::ZERO).unwrap();
+    assert_eq!(genesis, Checkpoint { rollup: A, proven: None, entries: Vec::new() });
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let mut chain = with_gap(2);
+    chain.add_batch(1, &[(7, b"a")]);
+    chain.add_block(20);
+    let unknown = RollupId::new(8);
+    let none = |height| FrameError::NoBlock { rollup: A, height: Height::new(height) };
+    assert_eq!(build_frame(&chain, A, Height::new(2)).unwrap_err(), none(2));
+    assert_eq!(build_frame(&chain, A, Height::new(4)).unwrap_err(), none(4), "copies only");
+    let error = FrameError::UnknownRollup { rollup: unknown };
+    assert_eq!(build_frame(&chain, unknown, Height::new(1)).unwrap_err(), error);
+    assert_eq!(build_checkpoint(&chain, unknown, Height::new(1)).unwrap_err(), error);
+    assert_eq!(build_heartbeat(&chain, unknown, Height::new(1)).unwrap_err(), error);
+    let missing = FrameError::Missing { what: "ordering record", height: Height::new(9) };
+    assert_eq!(build_frame(&chain, A, Height::new(9)).unwrap_err(), missing);
+    let missing = FrameError::Missing { what: "block", height: Height::new(9) };
+    assert_eq!(build_heartbeat(&chain, A, Height::new(9)).unwrap_err(), missing);
+}
+
+/// A store that lost one kind of thing.
+struct Lossy<'a>(&'a TestChain, &'static str);
+
+impl Lossy<'_> {
+    fn keep<T>(&self, what: &str, found: Result<Option<T>, Infallible>) -> Option<T> {
+        found.unwrap().filter(|_| what != self.1)
+    }
+}
+
+impl ChainReader for Lossy<'_> {
+    type Error = Infallible;
+
+    fn block(&self, height: Height) -> Result<Option<Arc<Block>>, Infallible> {
+        Ok(self.keep("block", self.0.block(height)))
+    }
+
+    fn batch(&self, id: &BatchId) -> Result<Option<Arc<Batch>>, Infallible> {
+        Ok(self.keep("batch", self.0.batch(id)))
+    }
+
+    fn record(&self, height: Height) -> Result<Option<Arc<OrderedRecord>>, Infallible> {
+        Ok(self.keep("ordering record", self.0.record(height)))
+    }
+
+    fn certificate(&self, height: Height) -> Result<Option<(Height, Arc<CommitCert>)>, Infallible> {
+        Ok(self.keep("certificate", self.0.certificate(height)))
+    }
+}
+
+#[test]
+fn a_store_that_lost_something_gets_an_answer_that_says_what() {
+    let chain = with_gap(2);
+    for lost in ["block", "batch", "ordering record", "certificate"] {
+        let error = build_frame(&Lossy(&chain, lost), A, chain.head()).unwrap_err();
+        assert_eq!(error, FrameError::Missing { what: lost, height: chain.head() });
+    }
+}
+
+#[test]
+fn refuses_a_block_that_no_certificate_is_near() {
+    let mut chain = with_gap(1);
+    (0..80).for_each(|_| drop(chain.add_block(20)));
+    chain.certificate_every = 66;
+    assert_eq!(proof(&chain, Height::new(2)).link.len(), 64);
+    chain.certificate_every = 67;
+    let (height, certified) = (Height::new(2), Height::new(67));
+    let error = build_frame(&chain, A, height).unwrap_err();
+    assert_eq!(error, FrameError::TooFarBelow { height, certified });
+}
+
+/// More copies of one transaction than a proof can list, in the next block.
+fn add_copies(chain: &mut TestChain) {
+    let copies = vec![(7_u64, b"a".as_slice()); 8_192];
+    let batches = FRAME_PROOF_BYTES_MAX / 44 / copies.len() + 1;
+    (0..batches).for_each(|_| chain.add_batch(2, &copies));
+}
+
+#[test]
+fn a_flood_of_copies_between_two_blocks_is_left_behind_by_a_state_above_it() {
+    let mut chain = with_gap(1);
+    add_copies(&mut chain);
+    (0..3).for_each(|_| drop(chain.add_block(20)));
+    chain.add_batch(0, &[(7, b"c")]);
+    chain.add_block(20);
+    let proof = proof(&chain, chain.head());
+    assert!(proof.anchor.is_some() && proof.skipped.is_empty());
+}
+
+#[test]
+fn a_flood_of_copies_beside_a_new_transaction_has_no_proof_that_a_client_takes() {
+    let mut chain = with_gap(1);
+    add_copies(&mut chain);
+    chain.add_batch(0, &[(7, b"c")]);
+    chain.add_block(20);
+    let error = build_frame(&chain, A, chain.head()).unwrap_err();
+    assert!(matches!(error, FrameError::TooLarge { .. }), "{error}");
+}
+
+/// A chain with a little of everything.
+fn sample() -> TestChain {
+    let mut chain = with_gap(3);
+    chain.add_batch(1, &[(7, b"a"), (9, b"x"), (7, b"c")]);
+    chain.add_batch(3, &[(9, b"y")]);
+    chain.add_block(20);
+    chain.add_block(20);
+    chain.certificate_every = 2;
+    chain
+}
+
+/// Stored records and proofs must be read by later versions: whoever changes these bytes gives
+/// the format another version.
+#[test]
+fn the_formats_stay_as_they_are() {
+    let chain = sample();
+    let sum = |bytes: &[u8]| hash(Domain::Checksum, &[bytes]).to_string();
+    let frame = build_frame(&chain, A, Height::new(5)).unwrap();
+    let record = chain.records()[5].to_bytes();
+    let checkpoint = build_checkpoint(&chain, A, Height::new(6)).unwrap().to_bytes();
+    let heartbeat = build_heartbeat(&chain, B, Height::new(6)).unwrap().to_bytes();
+    assert_eq!(
+        chain.records()[6].root.to_string(),
+        "0x57c7f7e294123ad829cb9c0ae50a4d3f80eb8e17734ee065a55d42d9dbbebce3"
+    );
+    assert_eq!(sum(&record), "0x91e5cb185d445427cf401b707431a161f588bb441f57a5a405d25d11128f36d8");
+    assert_eq!(
+        sum(&frame.proof),
+        "0xdd1b1569c0040c3f09fba9b0ffd3f7065e07d69bfe6542649b25cee38b34c439"
+    );
+    assert_eq!(
+        sum(&checkpoint),
+        "0x98fb3b8cd553a3bff6ab092506babf779ec6e33b121640b60f8cf7bc734849d5"
+    );
+    assert_eq!(
+        sum(&heartbeat),
+        "0x1a2ad2686b8209b9e40fc2bcd2228133031ab16cb9b65916d8950a27315dfa4c"
+    );
+}
+
+proptest! {
+    #[test]
+    fn there_is_one_encoding_of_everything(at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        thread_local! {
+            static BYTES: [Vec<u8>; 4] = {
+                let chain = sample();
+                [
+                    build_frame(&chain, A, Height::new(5)).unwrap().proof,
+                    build_checkpoint(&chain, A, Height::new(6)).unwrap().to_bytes(),
+                    build_heartbeat(&chain, A, Height::new(6)).unwrap().to_bytes(),
+                    chain.records()[5].to_bytes(),
+                ]
+            };
+        }
+        fn again<T: Encode + Decode>(bytes: &[u8]) -> Option<Vec<u8>> {
+            decode_exact::<T>(bytes).ok().map(|value| value.to_bytes())
+        }
+        BYTES.with(|all| {
+            for (kind, bytes) in all.iter().enumerate() {
+                let mut changed = bytes.clone();
+                let at = at.index(changed.len());
+                changed[at] ^= 1 << bit;
+                let decoded = match kind {
+                    0 => again::<FrameProof>(&changed),
+                    1 => again::<Checkpoint>(&changed),
+                    2 => again::<Heartbeat>(&changed),
+                    _ => again::<OrderedRecord>(&changed),
+                };
+                prop_assert!(decoded.is_none_or(|decoded| decoded == changed));
+            }
+            Ok(())
+        })?;
+    }
+}
