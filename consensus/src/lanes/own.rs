@@ -129,6 +129,7 @@ impl Lanes {
     /// A member acknowledges a batch of this lane.
     pub(crate) fn on_ack(&mut self, from: ValidatorIndex, ack: AckMessage, ctx: &mut Context<'_>) {
         self.offer_ack(from, &ack.statement, ack.signature, ctx);
+        self.continue_burst(from, &ack.statement, ctx);
     }
 
     pub(super) fn offer_ack(

@@ -6,7 +6,7 @@ use super::{Lanes, PERIOD, has_passed};
 use crate::context::Context;
 use crate::note::{Fault, Note};
 use crate::output::Recipients;
-use chorale_types::batch::{Batch, BatchId};
+use chorale_types::batch::{Acknowledgement, Batch, BatchId};
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{LaneId, LaneSeq, ValidatorIndex};
 use chorale_types::limits::{LANE_RESEND_BATCHES_MAX, LANE_RESEND_BYTES_MAX};
@@ -43,6 +43,12 @@ impl Lanes {
     /// A stream to `peer` opened: it may have missed everything. It hears how far this replica
     /// follows its lane, and the certificates that concern the two.
     pub(crate) fn on_peer_up(&mut self, peer: ValidatorIndex, ctx: &mut Context<'_>) {
+        self.greet(peer, ctx);
+        // It may have what nobody else gave.
+        self.retry_fetches(ctx);
+    }
+
+    fn greet(&mut self, peer: ValidatorIndex, ctx: &mut Context<'_>) {
         let Some(own) = &mut self.own else { return };
         let theirs = LaneId { epoch: self.set.epoch(), owner: peer };
         let mine = own.lane;
@@ -64,7 +70,7 @@ impl Lanes {
     }
 
     /// A member tells how far it follows the own lane: it is sent what comes next and may be lost,
-    /// in a bounded burst. Its next status asks for more.
+    /// in a bounded burst. Its acknowledgement of the last of them, or its next status, asks for more.
     pub(crate) fn on_lane_status(
         &mut self,
         from: ValidatorIndex,
@@ -85,15 +91,35 @@ impl Lanes {
             // What it lacks is ordered: it learns that with the blocks.
             return;
         }
-        let follow = own.follows.entry(from).or_default();
+        self.send_burst(from, status.acknowledged, ctx);
+    }
+
+    /// A member acknowledged the last batch of a burst: the next one follows at once, so that a
+    /// backlog drains at the pace of the link and not of the statuses.
+    pub(super) fn continue_burst(
+        &mut self,
+        to: ValidatorIndex,
+        statement: &Acknowledgement,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(own) = self.own.as_ref().filter(|own| own.lane == statement.lane) else { return };
+        let last = own.follows.get(&to).and_then(|follow| follow.sent);
+        if last.is_some_and(|(through, _)| through == statement.seq) {
+            self.send_burst(to, statement.seq, ctx);
+        }
+    }
+
+    fn send_burst(&mut self, to: ValidatorIndex, after: LaneSeq, ctx: &mut Context<'_>) {
+        let Some(own) = &mut self.own else { return };
+        let follow = own.follows.entry(to).or_default();
         let now = ctx.now.monotonic;
-        let next = own.batches.range(status.acknowledged.next()..);
+        let next = own.batches.range(after.next()..);
         let burst = burst(next, |seq, sent_at| follow.may_be_lost(seq, sent_at, now));
         if let Some(last) = burst.last() {
             follow.sent = Some((last.header.seq, now));
         }
         for batch in burst {
-            ctx.tell(Recipients::One(from), Message::Batch(batch));
+            ctx.tell(Recipients::One(to), Message::Batch(batch));
         }
     }
 
@@ -126,10 +152,12 @@ impl Lanes {
             return;
         }
         let Some(lane) = self.lanes.get_mut(&id) else { return };
-        if has_passed(lane.status_at, STATUS_GAP, now) {
+        let (acknowledged, digest) = lane.resume();
+        // While the next one waits here, nothing of its owner would help.
+        let waits = lane.waiting.contains_key(&acknowledged.next());
+        if !waits && has_passed(lane.status_at, STATUS_GAP, now) {
             lane.status_at = Some(now);
             lane.dropped = false;
-            let (acknowledged, digest) = lane.resume();
             let digest = if acknowledged == LaneSeq::ZERO { Digest::ZERO } else { digest };
             let status = LaneStatus { lane: id, acknowledged, digest };
             ctx.tell(Recipients::One(id.owner), Message::LaneStatus(status));
