@@ -184,6 +184,7 @@ impl Lanes {
         ctx.arm(Timer::Lanes, ctx.now.monotonic.after(PERIOD));
         let ids: Vec<LaneId> = self.lanes.keys().copied().collect();
         for id in ids {
+            self.renew_allowance(id, ctx);
             self.tell_status_in_turn(id, ctx);
             self.rescue_if_late(id, ctx);
         }

@@ -86,6 +86,8 @@ pub(super) struct Lane {
     pub(super) status_at: Option<Instant>,
     /// When this replica last told all that the lane is late.
     pub(super) rescue_at: Option<Instant>,
+    /// How many batches that are not full are acknowledged before more time must pass.
+    pub(super) allowance: u64,
     /// Acknowledgements sent again in this second.
     pub(super) repeats: usize,
     /// Something of the owner was dropped that may fit once more is ordered.
@@ -112,6 +114,7 @@ impl Lane {
             certified_since: None,
             status_at: None,
             rescue_at: None,
+            allowance: LANE_BATCHES_MAX,
             repeats: 0,
             dropped: false,
         }

@@ -23,6 +23,11 @@ const FULL_BYTES: usize = BATCH_BYTES_MAX / 2;
 /// A batch of at least this many transactions is full and does not wait.
 const FULL_TRANSACTIONS: usize = BATCH_TRANSACTIONS_MAX / 2;
 
+/// Whether a batch like this goes out without waiting for its turn.
+pub(super) const fn is_full(bytes: usize, transactions: usize) -> bool {
+    bytes >= FULL_BYTES || transactions >= FULL_TRANSACTIONS
+}
+
 impl Lanes {
     /// The cut timer came.
     pub(crate) fn on_cut_timer(&mut self, ctx: &mut Context<'_>) {
@@ -44,8 +49,7 @@ impl Lanes {
             let Some(due) = due(own, &self.pool, self.set.params().batch_interval_ms) else {
                 return;
             };
-            let full =
-                self.pool.bytes() >= FULL_BYTES || self.pool.transactions() >= FULL_TRANSACTIONS;
+            let full = is_full(self.pool.bytes(), self.pool.transactions());
             if due > now && !(full && room >= FULL_BYTES) {
                 if own.armed.is_none_or(|armed| armed > due) {
                     own.armed = Some(due);

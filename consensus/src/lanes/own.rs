@@ -68,6 +68,12 @@ impl Own {
         Self { lane, last, cut_at: None, armed: None, gap, batches, follows }
     }
 
+    /// What an owner at twice this pace makes in a second; more is not acknowledged.
+    pub(super) fn allowance(&self) -> u64 {
+        let gaps = Duration::from_secs(2).as_millis() / self.gap.as_millis().max(1);
+        u64::try_from(gaps).unwrap_or(u64::MAX)
+    }
+
     /// The first place that is not ordered.
     pub(super) fn first_unordered(&self) -> LaneSeq {
         self.batches.first_key_value().map_or(self.last.seq.next(), |(seq, _)| *seq)

@@ -6,6 +6,7 @@
 use super::Lanes;
 use super::checks::Subject;
 use super::lane::{Held, Lane, Waiting};
+use super::maker::is_full;
 use super::rules::NotNow;
 use crate::context::Context;
 use crate::job::{Check, Work};
@@ -15,7 +16,7 @@ use crate::record::Record;
 use chorale_types::batch::{Acknowledgement, Batch, BatchId};
 use chorale_types::crypto::ed25519::Signature;
 use chorale_types::ids::{LaneId, LaneSeq, ValidatorIndex};
-use chorale_types::limits::{LANE_REPEATS_MAX, LANE_WAITING_BYTES_MAX};
+use chorale_types::limits::{LANE_BATCHES_MAX, LANE_REPEATS_MAX, LANE_WAITING_BYTES_MAX};
 use chorale_types::message::SignedHeader;
 use std::sync::Arc;
 
@@ -136,7 +137,7 @@ impl Lanes {
     }
 
     /// Acknowledges what waits and may be acknowledged now, lowest first: each may be what the
-    /// next one stands on.
+    /// next one stands on. An owner that keeps the pace of L5 never uses its allowance up.
     pub(super) fn advance(&mut self, id: LaneId, ctx: &mut Context<'_>) {
         let quota = self.set.params().lane_quota_bytes;
         let Some(lane) = self.lanes.get(&id) else { return };
@@ -145,8 +146,13 @@ impl Lanes {
             let Some(lane) = self.lanes.get_mut(&id) else { return };
             let Some(waiting) = lane.waiting.get(&seq).filter(|w| w.checked) else { continue };
             let batch = Arc::clone(&waiting.batch);
+            let paced = !is_full(batch.bytes(), batch.len());
+            if paced && lane.allowance == 0 {
+                return;
+            }
             match lane.check_acknowledge(&batch.header, batch.bytes(), quota) {
                 Ok(()) => {
+                    lane.allowance -= u64::from(paced);
                     lane.waiting.remove(&seq);
                     self.acknowledge(&batch, Tell::Owner, ctx);
                 }
@@ -189,6 +195,16 @@ impl Lanes {
                 ctx.send(Recipients::All, Statement::Rescue(signed), Some(record));
             }
             Tell::Nobody => {}
+        }
+    }
+
+    /// A second passed: more may be acknowledged, up to a whole window at once after a pause.
+    pub(super) fn renew_allowance(&mut self, id: LaneId, ctx: &mut Context<'_>) {
+        let Some(own) = &self.own else { return };
+        let more = own.allowance();
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.allowance = lane.allowance.saturating_add(more).min(LANE_BATCHES_MAX);
+            self.advance(id, ctx);
         }
     }
 
@@ -257,7 +273,9 @@ impl Lanes {
         let Some(known) = self.lanes.get_mut(&lane) else { return };
         if seq > known.ordered.seq && known.in_window(seq) && known.forks.insert(seq) {
             ctx.note(Note::LaneEquivocation { lane, seq });
-            ctx.report(lane.owner, Fault::Equivocation);
+            if self.me != Some(lane.owner) {
+                ctx.report(lane.owner, Fault::Equivocation);
+            }
         }
     }
 }

@@ -37,6 +37,32 @@ fn over_the_quota_nothing_is_acknowledged_until_more_is_ordered() {
 }
 
 #[test]
+fn an_owner_that_rushes_is_acknowledged_at_twice_the_pace() {
+    let config = config(&EQUAL, 1);
+    let (mut node, mut owner) = (Node::new(&config), Owner::new(&config, 0));
+    let mut job = 0;
+    let mut take = |node: &mut Node, batch: &Arc<Batch>| {
+        job += 1;
+        assert_eq!(node.batch(batch).len(), 1);
+        acknowledged(&node.verdict(job, true)).len()
+    };
+    let window: Vec<_> = (0..LANE_BATCHES_MAX).map(|_| owner.next(b"x")).collect();
+    assert!(window.iter().all(|batch| take(&mut node, batch) == 1), "a whole window at once");
+    node.commit(vec![tip(window.last().expect("some"))]);
+    let more: Vec<_> = (0..150).map(|_| owner.next(b"x")).collect();
+    assert!(more.iter().all(|batch| take(&mut node, batch) == 0), "then no more");
+    let full = large(&mut owner, 100 * 1024);
+    assert_eq!(take(&mut node, &full), 0, "not before what it stands on");
+    for (count, why) in [(100, "two for each 20 ms"), (51, "the rest, and the full one")] {
+        node.pass(1_000);
+        let renewed = node.step(|lanes, ctx| lanes.on_lanes_timer(ctx));
+        assert_eq!(acknowledged(&renewed).len(), count, "{why}");
+    }
+    let full: Vec<_> = (0..5).map(|_| large(&mut owner, 100 * 1024)).collect();
+    assert!(full.iter().all(|batch| take(&mut node, batch) == 1), "the quota alone bounds these");
+}
+
+#[test]
 fn exactly_the_quota_is_allowed() {
     let params = Params { lane_quota_bytes: 9, ..Params::default() };
     let config = config_with(&EQUAL, 1, params);

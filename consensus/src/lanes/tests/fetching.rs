@@ -9,6 +9,7 @@ use chorale_types::limits::{FETCHES_MAX, FETCHES_PER_PEER_MAX};
 use chorale_types::message::{Request, Response};
 use std::collections::BTreeMap;
 
+#[allow(clippy::needless_pass_by_value, reason = "an answer is handed over")]
 fn answer(node: &mut Node, from: u16, ask: u64, response: Option<Response>) -> Vec<Output> {
     node.step(|lanes, ctx| {
         assert!(lanes.on_response(index(from), AskId(ask), response.as_ref(), ctx));

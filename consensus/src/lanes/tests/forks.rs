@@ -69,12 +69,13 @@ fn a_certified_batch_never_stands_on_an_uncertified_one() {
 }
 
 /// One step of a faulty owner: it makes a batch over another one, shows a batch, or completes and
-/// shows a certificate.
+/// shows a certificate; or an honest member restarts.
 #[derive(Clone, Debug)]
 enum Move {
     Make(usize),
     Show(usize, u16),
     Certify(usize, u16),
+    Restart(u16),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -82,6 +83,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => any::<usize>().prop_map(Move::Make),
         4 => (any::<usize>(), 1..4_u16).prop_map(|(batch, to)| Move::Show(batch, to)),
         1 => (any::<usize>(), 1..4_u16).prop_map(|(batch, to)| Move::Certify(batch, to)),
+        1 => (1..4_u16).prop_map(Move::Restart),
     ];
     proptest::collection::vec(step, 1..120)
 }
@@ -96,6 +98,7 @@ proptest! {
         let mut made: Vec<(Option<Arc<Batch>>, Owner)> = vec![(None, Owner::new(&net.config, 0))];
         for step in moves {
             match step {
+                Move::Restart(at) => net.restart(at),
                 Move::Make(on) => {
                     let mut owner = made[on % made.len()].1.clone();
                     let payload = made.len().to_be_bytes();

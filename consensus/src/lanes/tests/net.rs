@@ -20,6 +20,9 @@ enum Event {
     Timer(Timer),
 }
 
+/// Whether a link lets a message pass: from, to, what.
+pub(super) type Link = Box<dyn Fn(u16, u16, &Message) -> bool>;
+
 pub(super) struct Net {
     pub(super) config: Config,
     pub(super) nodes: Vec<Option<Node>>,
@@ -29,8 +32,9 @@ pub(super) struct Net {
     pub(super) faults: Vec<(u16, u16, Fault)>,
     pub(super) questions: Vec<(u16, u16, Request)>,
     pub(super) acknowledged: Vec<(u16, BatchId)>,
-    /// Whether a link lets a message pass.
-    pub(super) link: Box<dyn Fn(u16, u16, &Message) -> bool>,
+    pub(super) link: Link,
+    /// The last header each wrote in its own lane.
+    own: Vec<Option<BatchHeader>>,
     queue: VecDeque<(u16, Event)>,
     timers: BTreeMap<(Instant, u64), (u16, Timer)>,
     serial: u64,
@@ -50,6 +54,7 @@ impl Net {
             questions: Vec::new(),
             acknowledged: Vec::new(),
             link: Box::new(|_, _, _| true),
+            own: vec![None; count],
             queue: VecDeque::new(),
             timers: BTreeMap::new(),
             serial: 0,
@@ -73,6 +78,43 @@ impl Net {
         self.nodes[usize::from(at)] = None;
         self.stores[usize::from(at)].clear();
         self.queue.retain(|(to, _)| *to != at);
+    }
+
+    /// Stops a member and starts it again from its store; what was on its way to it is lost.
+    pub(super) fn restart(&mut self, at: u16) {
+        self.settle();
+        let frontier = self.node(at).frontier.clone();
+        self.timers.retain(|_, (of, _)| *of != at);
+        let known = |batch: &Arc<Batch>| {
+            let acknowledged = self.acknowledged.contains(&(at, id(batch)));
+            stored(batch, acknowledged)
+        };
+        let above = |batch: &&Arc<Batch>| batch.header.seq > frontier.seq(batch.header.lane);
+        let batches = self.stores[usize::from(at)].values().filter(above).map(known).collect();
+        let config = config_with(&self.stakes(), at, Params::default());
+        let own = self.own[usize::from(at)];
+        let (mut node, _) = Node::recover(&config, batches, own, frontier);
+        node.now.monotonic = self.now;
+        let first = self.now.after(Duration::from_secs(1));
+        self.serial += 1;
+        self.timers.insert((first, self.serial), (at, Timer::Lanes));
+        self.nodes[usize::from(at)] = Some(node);
+        for peer in (0..).take(self.nodes.len()).filter(|peer| *peer != at) {
+            self.meet(at, peer);
+            self.meet(peer, at);
+        }
+    }
+
+    fn stakes(&self) -> Vec<u64> {
+        self.config.set.info().validators.iter().map(|validator| validator.stake).collect()
+    }
+
+    /// The stream of one member to another opens.
+    fn meet(&mut self, at: u16, peer: u16) {
+        if let Some(node) = &mut self.nodes[usize::from(at)] {
+            let out = node.step(|lanes, ctx| lanes.on_peer_up(index(peer), ctx));
+            self.perform(at, out);
+        }
     }
 
     pub(super) fn submit(&mut self, at: u16, payload: &[u8]) {
@@ -141,7 +183,7 @@ impl Net {
                     self.timers.insert((at, self.serial), (me, timer));
                 }
                 Output::Level(id, level) => self.levels[usize::from(me)].push((id, level)),
-                Output::Ask(to, id, request) => self.ask(me, to, id, request),
+                Output::Ask(to, id, request) => self.ask(me, to, id, &request),
                 Output::Report(peer, fault) => self.faults.push((me, peer.get(), fault)),
                 Output::Note(note) => self.notes[usize::from(me)].push(note),
                 Output::Admitted(..) => {}
@@ -159,6 +201,8 @@ impl Net {
                 let owner_signature = sign(index(me), &header.acknowledgement());
                 let batch = Arc::new(Batch { header, owner_signature, entries });
                 store.insert(header.digest(), Arc::clone(&batch));
+                self.acknowledged.push((me, id(&batch)));
+                self.own[usize::from(me)] = Some(header);
                 Some(batch)
             }
             Record::Batch { batch, acknowledge } => {
@@ -225,12 +269,12 @@ impl Net {
         }
     }
 
-    fn ask(&mut self, me: u16, to: ValidatorIndex, id: AskId, request: Request) {
+    fn ask(&mut self, me: u16, to: ValidatorIndex, id: AskId, request: &Request) {
         self.questions.push((me, to.get(), request.clone()));
         let store = &self.stores[to.as_usize()];
         let response = self.nodes[to.as_usize()].as_mut().map(|node| {
             let token = RequestToken(id.0);
-            let out = node.step(|lanes, ctx| lanes.on_request(index(me), token, &request, ctx));
+            let out = node.step(|lanes, ctx| lanes.on_request(index(me), token, request, ctx));
             match out.into_iter().next() {
                 Some(Output::Respond(_, _, response)) => response,
                 Some(Output::Serve(_, _, request)) => serve(store, &request),

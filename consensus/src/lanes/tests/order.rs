@@ -123,7 +123,7 @@ fn a_batch_that_comes_again_is_acknowledged_again_within_bounds() {
     let again = Statement::Acknowledge(ack(&one));
     let again = Output::Send(Recipients::One(index(0)), again, None);
     for _ in 0..LANE_REPEATS_MAX {
-        assert_eq!(node.batch(&one), [again.clone()]);
+        assert_eq!(node.batch(&one), std::slice::from_ref(&again));
     }
     assert_eq!(node.batch(&one), [], "enough for this second");
     node.pass(1_000);

@@ -1,5 +1,6 @@
 //! Across a restart: one batch at one place, one acknowledgement at one place, nothing lost.
 
+use super::net::Net;
 use super::*;
 use crate::input::Timer;
 use crate::note::Fault;
@@ -60,6 +61,9 @@ fn own_lane_continues_above_the_stored_header() {
 
     // Everything ordered, and nothing left but the header.
     let (mut node, _) = Node::recover(&config, vec![], Some(last), frontier_at(&batches[6]));
+    assert_eq!(cut_one(&mut node, b"next").seq, seq(8));
+    // The header alone tells of the last two.
+    let (mut node, _) = Node::recover(&config, vec![], Some(last), frontier_at(&batches[4]));
     assert_eq!(cut_one(&mut node, b"next").seq, seq(8));
     // The header is of another epoch: its lane is closed.
     let mut old = last;
@@ -183,5 +187,31 @@ fn a_member_that_meets_an_owner_again_tells_where_it_is_and_what_is_certified() 
         say(Message::LaneStatus(status)),
         Output::Send(to, Statement::Acknowledge(ack(&two)), None),
     ];
-    assert_eq!(out, expected);
+    assert_eq!(out[..3], expected);
+    assert!(matches!(out[3..], [Output::Ask(..)]), "and what is missing is asked for again");
+}
+
+#[test]
+fn members_that_restart_at_every_turn_lose_and_repeat_nothing() {
+    let mut net = Net::new(&EQUAL);
+    for at in 0..40_u8 {
+        net.submit(u16::from(at % 4), &[at]);
+        net.run(30);
+        net.restart(u16::from(at / 4 % 4));
+    }
+    net.run(3_000);
+    let frontier = net.node(0).frontier.clone();
+    let tips = net.node(0).lanes.certified_tips(&frontier, 0, BLOCK_BYTES_MAX);
+    net.commit(&tips);
+    net.run(3_000);
+    let mut places: Vec<_> =
+        net.acknowledged.iter().map(|(at, id)| (*at, id.lane, id.seq)).collect();
+    places.sort_unstable();
+    let count = places.len();
+    places.dedup();
+    assert_eq!(places.len(), count, "one acknowledgement at one place");
+    let all: usize = tips.iter().map(|tip| usize::try_from(tip.bytes_through).expect("few")).sum();
+    assert_eq!(all, 40, "every transaction of one byte is certified");
+    assert!((0..4).all(|at| net.stores[at] == net.stores[0]), "everybody has everything");
+    assert!(net.faults.is_empty(), "{:?}", net.faults);
 }

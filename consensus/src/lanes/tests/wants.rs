@@ -3,6 +3,7 @@
 use super::*;
 use crate::input::{AskId, RequestToken};
 use crate::note::Fault;
+use chorale_types::limits::CERTIFICATES_WANTED_MAX;
 use chorale_types::message::{Request, Response};
 
 fn wants(node: &mut Node, tip: &LaneTip, from: u16) -> Vec<Output> {
@@ -99,4 +100,20 @@ fn answers_from_memory_with_that_certificate_or_a_higher_one() {
     let storage = Request::Batches { ids: vec![id(&one)] };
     let served = node.step(|lanes, ctx| lanes.on_request(index(1), RequestToken(8), &storage, ctx));
     assert_eq!(served, [Output::Serve(index(1), RequestToken(8), storage)]);
+}
+
+#[test]
+fn when_too_many_are_wanted_the_oldest_gives_way() {
+    let config = config(&EQUAL, 3);
+    let mut node = Node::new(&config);
+    let mut owner = Owner::new(&config, 0);
+    let all: Vec<LaneTip> = (0..=CERTIFICATES_WANTED_MAX).map(|_| tip(&owner.next(b"1"))).collect();
+    for want in &all {
+        node.pass(1);
+        wants(&mut node, want, 2);
+    }
+    let open = node.lanes.sizes().iter().find(|s| s.0 == "wanted certificates").map(|s| s.1);
+    assert_eq!(open, Some(CERTIFICATES_WANTED_MAX));
+    assert_eq!(wants(&mut node, &all[1], 2), [], "still wanted");
+    assert_eq!(wants(&mut node, &all[0], 2).len(), 1, "wanted anew: the next oldest gives way");
 }
