@@ -9,6 +9,7 @@ and verified), and checks for each folder:
   duplicated  ... and no transaction is in the streams twice
   gaps        each follower read its rollup's sequence numbers one by one
   mismatched  at each sequence number all followers read the same bytes and the same ids
+  untrue      no node said anything that a follower could not verify
   disorder    heights rise with sequence numbers
   reordered   what a node accepted of a rollup kept its order, unless it reached another node too
 Prints one JSON object a folder. Exit code 0: all hold. 1: some do not. 2: nothing to judge.
@@ -63,7 +64,7 @@ class Streams:
 
     def __init__(self, paths):
         self.frames = {}  # rollup -> {sequence: (digest, height, ids)}
-        self.gaps, self.mismatched, self.readers = [], [], 0
+        self.gaps, self.mismatched, self.untrue, self.readers = [], [], [], 0
         for path in paths:
             self.readers += 1
             self.read(path)
@@ -80,8 +81,8 @@ class Streams:
                     self.gaps.append(f"{path.name}: {sequence} after {expected} was due")
                 expected = sequence + 1
                 self.add(path, rollup, sequence, line)
-            elif line["type"] == "end" and line.get("failure"):
-                self.mismatched.append(f"{path.name}: {line['failure']}")
+            elif line["type"] == "trouble" and line["untrue"]:
+                self.untrue.append(f"{path.name}: {line['node']}: {line['why']}")
 
     def add(self, path, rollup, sequence, line):
         frame = (line["digest"], line["height"], tuple(line["ids"]))
@@ -140,6 +141,7 @@ def judge(folder):
         "duplicated": twice,
         "gaps": streams.gaps,
         "mismatched": streams.mismatched,
+        "untrue": streams.untrue,
         "disorder": streams.disorder(),
         "reordered": reordered(client, places),
         "unsent": [name for name in client.promised if name not in client.sent],

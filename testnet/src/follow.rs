@@ -129,7 +129,7 @@ impl Follower {
         }
         let next = stream.cursor().map(|cursor| cursor.next().get());
         self.history.write([json!({"type": "end", "t": now_ns(), "rollup": self.id,
-            "next": next, "failure": null})]);
+            "next": next})]);
         self.history.finish()
     }
 

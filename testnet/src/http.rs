@@ -27,7 +27,8 @@ impl Http {
     }
 
     async fn get(&self, url: String) -> Result<reqwest::Response> {
-        let answer = self.client.get(&url).send().await.with_context(|| url.clone())?;
+        let answer = self.client.get(&url).send().await.map_err(reqwest::Error::without_url);
+        let answer = answer.with_context(|| url.clone())?;
         if !answer.status().is_success() {
             let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
             bail!("{url}: {status} {}", text.trim());

@@ -100,3 +100,21 @@ fn recount_finds_a_broken_order() {
     let swapped = [frame(1, "aa", &["0x02"]), frame(2, "bb", &["0x01", "0x03"])];
     fails(&swapped, &swapped, "reordered");
 }
+
+#[test]
+fn recount_finds_an_untrue_word() {
+    let mut lied = good();
+    lied.push(json!({"type": "trouble", "t": 2, "rollup": ROLLUP, "node": "http://a",
+        "why": "no quorum", "untrue": true}));
+    fails(&good(), &lied, "untrue");
+}
+
+#[test]
+fn recount_does_not_pass_what_it_cannot_judge() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/recount.py");
+    let run = || Command::new("python3").arg(&script).arg(folder.path()).output().unwrap();
+    assert_eq!(run().status.code(), Some(2), "no histories");
+    write_client(folder.path());
+    assert_eq!(run().status.code(), Some(2), "nobody read anything");
+}
