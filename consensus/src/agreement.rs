@@ -248,9 +248,9 @@ impl Agreement {
             }
             Timer::Propose(epoch, view) if (epoch, view) == (self.set.epoch(), self.view) => {
                 self.propose_at = None;
-                self.try_propose(lanes, ctx);
+                self.retry(lanes, ctx);
             }
-            Timer::Sync => self.on_sync_timer(ctx),
+            Timer::Sync => self.on_sync_timer(lanes, ctx),
             Timer::View(..) | Timer::Resend(..) | Timer::Propose(..) => {}
             Timer::Cut | Timer::Lanes => {}
         }
@@ -370,7 +370,7 @@ fn chain_of(config: &Config, recovered: &Recovered) -> Chain {
     let mut above: Vec<_> = recovered.uncommitted.iter().collect();
     above.sort_by_key(|block| block.header.height);
     for block in above {
-        // A block on a branch that died is not taken, and not needed.
+        // One whose parent is not stored is asked for again when a certificate names it.
         let _ = chain.insert(block.hash(), Arc::clone(block), &[]);
     }
     chain

@@ -101,6 +101,27 @@ pub struct Committee {
     pub stores: Vec<BTreeMap<Digest, Arc<Batch>>>,
     /// What links do.
     pub filter: Filter,
+    /// One link's delay.
+    pub delay: Duration,
+    /// Which replicas order what they commit.
+    pub orders: Vec<bool>,
+    /// Durable records.
+    pub disks: Vec<Recovered>,
+    /// Answers are delayed by this many link delays.
+    pub answer_links: u32,
+    /// Down peers answer None after this.
+    pub patience: Duration,
+    /// What each signed, by kind and view.
+    pub signed: BTreeMap<(ValidatorIndex, u8, u64), Vec<u8>>,
+    /// Commit votes signed, highest view; for the gate.
+    pub gate: BTreeMap<ValidatorIndex, Vec<(u64, u64)>>,
+    /// Random extra delay below this many microseconds.
+    pub jitter: u64,
+    /// The generator.
+    pub rng: u64,
+    /// Whether asks are answered: from, to, request.
+    pub ask_filter:
+        Box<dyn FnMut(ValidatorIndex, ValidatorIndex, &chorale_types::message::Request) -> bool>,
     queue: BTreeMap<(Instant, u64), (ValidatorIndex, Input)>,
     serial: u64,
     now: Instant,
@@ -126,6 +147,16 @@ impl Committee {
             faults: BTreeSet::new(),
             stores: vec![BTreeMap::new(); n],
             filter: Box::new(|_, _, _| true),
+            delay: DELAY,
+            orders: vec![true; n],
+            signed: BTreeMap::new(),
+            gate: BTreeMap::new(),
+            jitter: 0,
+            rng: 1,
+            disks: vec![Recovered::default(); n],
+            answer_links: 2,
+            patience: Duration::from_millis(500),
+            ask_filter: Box::new(|_, _, _| true),
             queue: BTreeMap::new(),
             serial: 0,
             now: Instant::from_micros(1),
@@ -148,6 +179,29 @@ impl Committee {
     /// Stops a replica for good.
     pub fn kill(&mut self, index: u16) {
         self.replicas[usize::from(index)] = None;
+    }
+
+    /// Restarts a replica from its disk.
+    pub fn restart(&mut self, index: u16) {
+        let at = usize::from(index);
+        let me = ValidatorIndex::new(index);
+        self.queue.retain(|_, (to, input)| *to != me || matches!(input, Input::Message(_)));
+        let mut r = self.disks[at].clone();
+        let n = self.committed[at].len();
+        r.committed = self.committed[at][n.saturating_sub(64)..].to_vec();
+        let head = n as u64;
+        r.uncommitted.retain(|b| b.header.height.get() > head);
+        let k = r.ordered.len();
+        r.ordered = r.ordered[k.saturating_sub(64)..].to_vec();
+        let config = config_of(&self.set, index);
+        let (replica, outputs) = Replica::recover(&config, r, self.clock());
+        self.replicas[at] = Some(replica);
+        self.perform(me, outputs);
+        let peers: Vec<_> = self.set.indices().filter(|i| *i != me).collect();
+        for p in peers {
+            self.inject(p, Input::PeerUp(me), Duration::ZERO);
+            self.inject(me, Input::PeerUp(p), Duration::ZERO);
+        }
     }
 
     /// Hands an input to a replica after `after`.
@@ -199,14 +253,32 @@ impl Committee {
                 }
                 Output::Commit(block) => {
                     let height = block.block.header.height;
-                    self.committed[me.as_usize()].push(block);
+                    let n = self.committed[me.as_usize()].len() as u64 + 1;
+                    if height.get() < n {
+                        assert_eq!(
+                            self.committed[me.as_usize()][height.get() as usize - 1].hash,
+                            block.hash
+                        );
+                    } else {
+                        assert_eq!(height.get(), n, "contiguous");
+                        self.committed[me.as_usize()].push(block);
+                    }
                     let root = root_at(height);
-                    self.inject(me, Input::Ordered { height, root }, Duration::ZERO);
+                    if self.orders[me.as_usize()] {
+                        self.disks[me.as_usize()].ordered.push((height, root));
+                        self.inject(me, Input::Ordered { height, root }, Duration::ZERO);
+                    }
                 }
                 Output::Ask(to, id, request) => {
-                    let response = self.answer(to, &request);
+                    let pass = (self.ask_filter)(me, to, &request);
+                    let response = if pass { self.answer(to, &request) } else { None };
+                    let after = if response.is_some() {
+                        self.delay * self.answer_links
+                    } else {
+                        self.patience
+                    };
                     let input = Input::Response { from: to, id, response };
-                    self.inject(me, input, DELAY + DELAY);
+                    self.inject(me, input, after);
                 }
                 Output::Report(peer, fault) => {
                     self.faults.insert((me, peer, fault));
@@ -231,7 +303,16 @@ impl Committee {
             Record::Batch { batch, .. } => {
                 self.stores[me.as_usize()].insert(batch.header.digest(), batch);
             }
-            Record::Vote { .. } | Record::Acknowledgement { .. } => {}
+            Record::Vote { blocks, record } => {
+                let disk = &mut self.disks[me.as_usize()];
+                disk.vote = Some((*record).clone());
+                for b in blocks {
+                    if !disk.uncommitted.contains(&b) {
+                        disk.uncommitted.push(b);
+                    }
+                }
+            }
+            Record::Acknowledgement { .. } => {}
         }
     }
 
@@ -239,6 +320,9 @@ impl Committee {
     pub fn send(&mut self, me: ValidatorIndex, to: Recipients, statement: Statement) {
         let own = !matches!(statement, Statement::Message(_));
         let message = sign(statement);
+        if own {
+            self.monitor(me, &message);
+        }
         if own {
             self.inject(me, Input::Own(message.clone()), Duration::ZERO);
         }
@@ -249,24 +333,75 @@ impl Committee {
         for target in targets {
             if (self.filter)(me, target, &message) {
                 let received = Received { from: me, message: message.clone() };
-                self.inject(target, Input::Message(received), DELAY);
+                let d = self.delay + Duration::from_micros(self.random(self.jitter.max(1)));
+                self.inject(target, Input::Message(received), d);
+            }
+        }
+    }
+
+    /// The next random number below `below`.
+    pub fn random(&mut self, below: u64) -> u64 {
+        self.rng ^= self.rng << 13;
+        self.rng ^= self.rng >> 7;
+        self.rng ^= self.rng << 17;
+        self.rng % below
+    }
+
+    fn monitor(&mut self, me: ValidatorIndex, m: &Message) {
+        use chorale_types::codec::Encode;
+        let (kind, view, bytes) = match m {
+            Message::Vote(v) => (v.kind as u8, v.vote.view.get(), v.vote.to_bytes()),
+            Message::Timeout(t) => (2, t.view.get(), t.vote().to_bytes()),
+            Message::Proposal(p) => (3, p.view.get(), p.block_hash().as_bytes().to_vec()),
+            _ => return,
+        };
+        let old = self.signed.entry((me, kind, view)).or_insert_with(|| bytes.clone());
+        assert_eq!(*old, bytes, "{me} signed twice: kind {kind} view {view}");
+        if let Message::Timeout(t) = m {
+            let hq = t.high_qc.view().get();
+            for ((_, _, v), _) in self.signed.range((me, 1, 0)..=(me, 1, view)) {
+                assert!(*v <= hq, "{me} commit {v} then timeout {view} hq {hq}");
             }
         }
     }
 
     /// Answers a question from what a live member has made final or stored.
     fn answer(
-        &self,
+        &mut self,
         of: ValidatorIndex,
         request: &chorale_types::message::Request,
     ) -> Option<Response> {
         use chorale_types::message::Request;
         self.replicas[of.as_usize()].as_ref()?;
+        if let Request::Block { .. } = request {
+            let now = self.clock();
+            let input = Input::Request {
+                from: ValidatorIndex::new(0),
+                token: crate::input::RequestToken(0),
+                request: request.clone(),
+            };
+            let out = self.replicas[of.as_usize()].as_mut()?.step(now, input);
+            for o in out {
+                if let Output::Respond(_, _, r) = o {
+                    return Some(r);
+                }
+            }
+            if let Request::Block { hash } = request {
+                let stored =
+                    self.disks[of.as_usize()].uncommitted.iter().find(|b| b.hash() == *hash);
+                if let Some(b) = stored {
+                    return Some(Response::Block { block: Some(b.clone()) });
+                }
+            }
+        }
         let committed = &self.committed[of.as_usize()];
         Some(match request {
             Request::Chain { from } => {
-                let piece: Vec<_> =
-                    committed.iter().filter(|b| b.block.header.height >= *from).collect();
+                let piece: Vec<_> = committed
+                    .iter()
+                    .filter(|b| b.block.header.height >= *from)
+                    .take(chorale_types::limits::SYNC_BLOCKS_MAX)
+                    .collect();
                 let whole = piece.iter().rposition(|b| b.cert.vote().block == b.hash);
                 let piece = &piece[..whole.map_or(0, |at| at + 1)];
                 let cert = piece.last().map(|b| (*b.cert).clone());

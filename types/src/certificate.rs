@@ -260,10 +260,7 @@ impl EntryCert {
     /// Names the certificate among checked ones.
     #[must_use]
     pub fn cache_key(&self) -> Digest {
-        match self {
-            Self::Qc(qc) => qc.cache_key(),
-            Self::Tc(tc) => tc.cache_key(),
-        }
+        hash_of(Domain::Certificate, self)
     }
 }
 

@@ -48,7 +48,7 @@ pub const ORDERED_LAG_MAX: u64 = 16;
 /// A fallback leader copies its parent's ordered pair while the lag is at most this.
 pub const ORDERED_LAG_COPY_MAX: u64 = 8;
 /// Own ordered roots kept to answer "what was the root at height h".
-pub const ORDERED_ROOTS_KEPT: usize = 64;
+pub const ORDERED_ROOTS_KEPT: usize = 4_096;
 
 /// How far above the current view votes and timeouts are kept.
 pub const VIEWS_AHEAD_MAX: u64 = 16;
@@ -64,7 +64,7 @@ pub const CHECKS_PER_PEER_MAX: usize = 64;
 pub const BLOCK_TIME_AHEAD_MS_MAX: u64 = 500;
 
 /// Most blocks in one answer to a chain request.
-pub const SYNC_BLOCKS_MAX: usize = 64;
+pub const SYNC_BLOCKS_MAX: usize = 256;
 /// Most batches asked for in one request.
 pub const SYNC_BATCHES_MAX: usize = 32;
 /// Most lane headers in one answer.

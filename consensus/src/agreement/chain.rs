@@ -15,7 +15,7 @@ use chorale_types::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Committed blocks kept below the head: as many as one certificate can make final at once.
+/// Committed blocks kept below the head, to tell a contradiction from old news.
 const COMMITTED_KEPT: u64 = 2 * UNCOMMITTED_BLOCKS_MAX as u64;
 
 /// What the rules need to know of a block.
@@ -171,7 +171,6 @@ impl Chain {
         }
         path.reverse();
         let done = path.into_iter().map(|hash| self.finalize(hash, cert)).collect();
-        self.prune();
         Commit::Done(done)
     }
 
@@ -183,7 +182,7 @@ impl Chain {
     }
 
     /// Drops candidates that can never be final any more, and old final blocks.
-    fn prune(&mut self) {
+    pub(crate) fn prune(&mut self) {
         let (height, _) = self.head();
         let oldest = height.saturating_sub(COMMITTED_KEPT);
         self.committed = self.committed.split_off(&oldest);

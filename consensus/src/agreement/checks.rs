@@ -85,7 +85,6 @@ impl Checks {
         }
         let count = self.per_peer.entry(from).or_default();
         if *count >= CHECKS_PER_PEER_MAX {
-            ctx.report(from, Fault::Flood);
             ctx.note(Note::Dropped { what: "message waiting for a check", from });
             return None;
         }

@@ -46,6 +46,9 @@ pub fn check_justified(proposal: &Proposal, set: &ValidatorSet) -> Result<(), Re
         (ProposalKind::Fallback { tc, parent_qc }, Some(block)) => {
             check_parent(block, parent_qc)?;
             check_given_up(tc, before)?;
+            if parent_qc.view() > before {
+                return Err(no("the parent's certificate is of this view or a later one"));
+            }
             check_bound(tc, parent_qc, set)
         }
         (ProposalKind::Repropose { by: EntryCert::Tc(tc), block }, None) => {

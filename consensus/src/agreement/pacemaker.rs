@@ -14,28 +14,33 @@ pub(crate) struct Pacemaker {
     given_up: u32,
     view: View,
     entered: Instant,
+    deadline: Instant,
 }
 
 impl Pacemaker {
-    pub(crate) const fn new(base: Duration, view: View, entered: Instant) -> Self {
-        Self { base, given_up: 0, view, entered }
+    pub(crate) fn new(base: Duration, view: View, entered: Instant) -> Self {
+        Self { base, given_up: 0, view, entered, deadline: entered.after(base) }
     }
 
-    /// A view is entered; `by_timeout` when the one before was given up.
-    pub(crate) const fn enter(&mut self, view: View, by_timeout: bool, now: Instant) {
+    /// A view is entered; `given_up` when this replica or a quorum gave up the one before.
+    pub(crate) fn enter(&mut self, view: View, given_up: bool, now: Instant) {
         self.view = view;
         self.entered = now;
-        if by_timeout {
+        if given_up {
             self.given_up = self.given_up.saturating_add(1);
         }
+        self.deadline = now.after(self.timeout());
     }
 
     /// Something was committed: the network is fast enough for the base again. `true` when that
-    /// brings the current view's deadline forward, so that it must be asked for again.
-    pub(crate) const fn committed(&mut self) -> bool {
-        let shorter = self.given_up > 0;
+    /// brings the current view's deadline forward, so that it must be asked for again; it always
+    /// leaves one base timeout from now.
+    pub(crate) fn committed(&mut self, now: Instant) -> bool {
         self.given_up = 0;
-        shorter
+        let earlier = now.after(self.base);
+        let forward = earlier < self.deadline;
+        self.deadline = self.deadline.min(earlier);
+        forward
     }
 
     /// When the view was entered.
@@ -45,7 +50,7 @@ impl Pacemaker {
 
     /// How long the current view may take: half as long again for each view given up since the
     /// last commit, up to about five times the base.
-    pub(crate) fn timeout(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         let steps = self.given_up.min(BACKOFF_STEPS_MAX);
         let (mut up, mut down) = (1_u32, 1_u32);
         for _ in 0..steps {
@@ -56,8 +61,8 @@ impl Pacemaker {
     }
 
     /// When the current view is given up.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.entered.after(self.timeout())
+    pub(crate) const fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// How often a timeout is sent again.
@@ -80,7 +85,8 @@ mod tests {
             pacemaker.enter(View::new(view), true, Instant::default());
         }
         assert_eq!(seen, [1000, 1500, 2250, 3375, 5062, 5062, 5062]);
-        assert!(pacemaker.committed(), "the deadline comes forward");
+        assert!(pacemaker.committed(Instant::default()), "the deadline comes forward");
+        assert_eq!(pacemaker.deadline(), Instant::from_micros(1_000_000));
         assert_eq!(pacemaker.timeout().as_millis(), 1000);
     }
 }

@@ -7,16 +7,20 @@ use super::checks::Waiting;
 use super::justify::check_justified;
 use super::safety::Refused;
 use crate::context::Context;
+use crate::input::Timer;
 use crate::job::Check;
 use crate::lanes::Lanes;
 use crate::note::{Fault, Note};
 use chorale_types::block::Block;
 use chorale_types::certificate::EntryCert;
+use chorale_types::crypto::bitmap::SignerSet;
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::ValidatorIndex;
 use chorale_types::limits::{BLOCK_TIME_AHEAD_MS_MAX, ORDERED_LAG_MAX, VIEWS_AHEAD_MAX};
 use chorale_types::message::{Proposal, ProposalKind};
+use chorale_types::time::Timestamp;
 use chorale_types::vote::{Vote, VoteKind};
+use core::time::Duration;
 use std::sync::Arc;
 
 /// Whether a proposal can be voted for now.
@@ -196,8 +200,11 @@ impl Agreement {
         let Some(block) = &proposal.block else {
             let block = self.chain.block(&hash).map(Arc::clone);
             if block.is_none() {
-                let holder = supporter(proposal, &hash).or(Some(leader));
-                self.want_block(hash, holder, ctx);
+                let holders = match supporters(proposal, &hash) {
+                    Some(signers) => self.some_of(&signers),
+                    None => vec![leader],
+                };
+                self.want_block(hash, &holders, ctx);
             }
             return Ok(block.map(|block| (hash, block)));
         };
@@ -205,7 +212,7 @@ impl Agreement {
         match self.chain.insert(hash, Arc::clone(block), &needed) {
             Ok(()) => Ok(Some((hash, Arc::clone(block)))),
             Err(NotTaken::NoParent) => {
-                self.want_block(block.header.parent, Some(leader), ctx);
+                self.want_block(block.header.parent, &[leader], ctx);
                 Ok(None)
             }
             Err(NotTaken::DoesNotFollow) => {
@@ -224,8 +231,8 @@ impl Agreement {
         ctx: &mut Context<'_>,
     ) -> Result<bool, Refused> {
         let header = &block.header;
-        if header.time > ctx.now.wall.saturating_add(BLOCK_TIME_AHEAD_MS_MAX) {
-            return Err(Refused::Time);
+        if !self.check_time(header.time, ctx)? {
+            return Ok(false);
         }
         if !block.body.is_empty() && header.ordered_lag() > ORDERED_LAG_MAX {
             return Err(Refused::Ordered { what: "only an empty block may lag this far" });
@@ -239,6 +246,20 @@ impl Agreement {
             }
         }
         Ok(held && root_known)
+    }
+
+    /// V5: a block's time may run a little ahead of this clock. One just above that is waited for:
+    /// a leader must stay above its parent's time, which a faster clock may have set.
+    fn check_time(&self, time: Timestamp, ctx: &mut Context<'_>) -> Result<bool, Refused> {
+        let ahead = time.since(ctx.now.wall.saturating_add(BLOCK_TIME_AHEAD_MS_MAX));
+        if ahead > self.set.params().view_timeout_ms {
+            return Err(Refused::Time);
+        }
+        if ahead > 0 {
+            let at = ctx.now.monotonic.after(Duration::from_millis(ahead));
+            ctx.arm(Timer::Propose(self.set.epoch(), self.view), at);
+        }
+        Ok(ahead == 0)
     }
 
     /// V5: a new ordered pair is shown to be committed, and is this replica's own.
@@ -257,7 +278,7 @@ impl Agreement {
             return Err(Refused::Ordered { what: "no commit certificate for the ordered height" });
         }
         self.check_known_root(block)?;
-        Ok(self.ordered_height() >= header.ordered_height)
+        Ok(self.roots.contains_key(&header.ordered_height))
     }
 
     /// A replica that knows another root there refuses, a re-proposal too.
@@ -272,10 +293,10 @@ impl Agreement {
     }
 }
 
-/// A member that reported the re-proposed block as its tip, and so holds it.
-fn supporter(proposal: &Proposal, hash: &Digest) -> Option<ValidatorIndex> {
+/// Those who reported the re-proposed block as their tip, and so hold it.
+fn supporters(proposal: &Proposal, hash: &Digest) -> Option<SignerSet> {
     let ProposalKind::Repropose { by: EntryCert::Tc(tc), .. } = &proposal.kind else {
         return None;
     };
-    tc.reported_tips().get(hash).and_then(|(_, signers)| signers.iter().next())
+    tc.reported_tips().get(hash).map(|(_, signers)| *signers)
 }

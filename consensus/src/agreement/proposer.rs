@@ -67,8 +67,8 @@ impl Agreement {
     ) {
         let hash = parent_qc.vote.block;
         let Some(parent) = self.chain.get(&hash).cloned() else {
-            let signer = parent_qc.signers.iter().find(|index| Some(*index) != self.me);
-            self.want_block(hash, signer, ctx);
+            let signers = self.some_of(&parent_qc.signers);
+            self.want_block(hash, &signers, ctx);
             return;
         };
         let fallback = matches!(kind, ProposalKind::Fallback { .. });

@@ -16,6 +16,7 @@ use crate::note::{Fault, Note};
 use crate::output::Output;
 use chorale_types::block::Block;
 use chorale_types::certificate::{CommitCert, QuorumCert};
+use chorale_types::crypto::bitmap::SignerSet;
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{Height, ValidatorIndex};
 use chorale_types::message::{Request, Response};
@@ -32,7 +33,7 @@ const SHORT_GAP: u64 = 3;
 /// A block that is wanted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Want {
-    asked: Option<AskId>,
+    asked: Vec<AskId>,
     /// Members asked so far; given up after everyone was asked twice.
     tries: u16,
 }
@@ -115,45 +116,62 @@ impl Agreement {
     pub(super) fn want_block(
         &mut self,
         hash: Digest,
-        hint: Option<ValidatorIndex>,
+        holders: &[ValidatorIndex],
         ctx: &mut Context<'_>,
     ) {
-        if self.chain.get(&hash).is_some() {
-            return;
+        let mut missing = hash;
+        while let Some(orphan) = self.sync.orphans.get(&missing) {
+            missing = orphan.header.parent;
         }
-        if let Some(orphan) = self.sync.orphans.get(&hash) {
-            let parent = orphan.header.parent;
-            return self.ask_block(parent, hint, ctx);
-        }
-        self.ask_block(hash, hint, ctx);
+        self.ask_block(missing, holders, ctx);
     }
 
-    fn ask_block(&mut self, hash: Digest, hint: Option<ValidatorIndex>, ctx: &mut Context<'_>) {
+    /// Members that signed for a block, without this replica, with stake that contains an honest
+    /// one: all are asked at once, so that a silent one costs nothing.
+    pub(super) fn some_of(&self, signers: &SignerSet) -> Vec<ValidatorIndex> {
+        let mut stake = 0_u64;
+        signers
+            .iter()
+            .filter(|index| Some(*index) != self.me)
+            .take_while(|index| {
+                let enough = stake >= self.set.one_honest();
+                stake = stake.saturating_add(self.set.stake(*index));
+                !enough
+            })
+            .collect()
+    }
+
+    fn ask_block(&mut self, hash: Digest, holders: &[ValidatorIndex], ctx: &mut Context<'_>) {
         let known = self.sync.wanted.contains_key(&hash) || self.sync.orphans.contains_key(&hash);
         if known || self.chain.get(&hash).is_some() || self.sync.wanted.len() >= WANTED_MAX {
             return;
         }
-        let hint = hint.filter(|hint| Some(*hint) != self.me);
-        let Some(peer) = hint.or_else(|| self.sync.peer()) else { return };
-        let asked = Some(ctx.ask(peer, Request::Block { hash }));
-        self.sync.wanted.insert(hash, Want { asked, tries: 1 });
+        let mut asked: Vec<ValidatorIndex> =
+            holders.iter().copied().filter(|index| Some(*index) != self.me).collect();
+        if asked.is_empty() {
+            asked.extend(self.sync.peer());
+        }
+        let tries = u16::try_from(asked.len()).unwrap_or(u16::MAX);
+        let asked: Vec<AskId> =
+            asked.into_iter().map(|peer| ctx.ask(peer, Request::Block { hash })).collect();
+        self.sync.wanted.insert(hash, Want { asked, tries });
     }
 
     /// Asks the next member for every block that the last one did not give.
     fn ask_blocks_again(&mut self, ctx: &mut Context<'_>) {
         let tries_max = self.set.len().saturating_mul(2);
-        self.sync.wanted.retain(|_, want| want.asked.is_some() || want.tries < tries_max);
+        self.sync.wanted.retain(|_, want| !want.asked.is_empty() || want.tries < tries_max);
         let unanswered: Vec<Digest> = self
             .sync
             .wanted
             .iter()
-            .filter(|(hash, want)| want.asked.is_none() && self.chain.get(hash).is_none())
+            .filter(|(hash, want)| want.asked.is_empty() && self.chain.get(hash).is_none())
             .map(|(hash, _)| *hash)
             .collect();
         self.sync.wanted.retain(|hash, _| self.chain.get(hash).is_none());
         for hash in unanswered {
             let Some(peer) = self.sync.peer() else { return };
-            let asked = Some(ctx.ask(peer, Request::Block { hash }));
+            let asked = vec![ctx.ask(peer, Request::Block { hash })];
             if let Some(want) = self.sync.wanted.get_mut(&hash) {
                 *want = Want { asked, tries: want.tries.saturating_add(1) };
             }
@@ -166,8 +184,8 @@ impl Agreement {
         let (height, _) = self.chain.head();
         let gap = target.vote().height.above(height);
         if gap <= SHORT_GAP {
-            let signer = target.as_qc().signers.iter().find(|index| Some(*index) != self.me);
-            self.want_block(target.vote().block, signer, ctx);
+            let signers = self.some_of(&target.as_qc().signers);
+            self.want_block(target.vote().block, &signers, ctx);
         }
         let unordered = height.above(self.ordered_height());
         if self.sync.chain_ask.is_some() || unordered > UNORDERED_MAX {
@@ -182,8 +200,12 @@ impl Agreement {
     }
 
     /// Asks again, of the next member, for what nobody gave.
-    pub(super) fn on_sync_timer(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn on_sync_timer(&mut self, lanes: &mut Lanes, ctx: &mut Context<'_>) {
         self.ask_blocks_again(ctx);
+        if let Some(wish) = self.sync.commit_wish.take() {
+            self.try_commit_vote(&wish, ctx);
+        }
+        self.retry(lanes, ctx);
         self.try_sync(ctx);
         self.arm_sync(ctx);
     }
@@ -201,7 +223,7 @@ impl Agreement {
             self.on_chain_response(from, response, lanes, ctx);
             return true;
         }
-        let asked = |(_, want): &(&Digest, &Want)| want.asked == Some(id);
+        let asked = |(_, want): &(&Digest, &Want)| want.asked.contains(&id);
         let Some(hash) = self.sync.wanted.iter().find(asked).map(|(hash, _)| *hash) else {
             return false;
         };
@@ -217,7 +239,7 @@ impl Agreement {
                     ctx.report(from, Fault::BadAnswer);
                 }
                 if let Some(want) = self.sync.wanted.get_mut(&hash) {
-                    want.asked = None;
+                    want.asked.retain(|asked| *asked != id);
                 }
             }
         }
@@ -242,7 +264,7 @@ impl Agreement {
                 if useful && self.sync.orphans.len() < WANTED_MAX {
                     let parent = block.header.parent;
                     self.sync.orphans.insert(hash, block);
-                    self.want_block(parent, Some(from), ctx);
+                    self.want_block(parent, &[from], ctx);
                 }
             }
             Err(NotTaken::DoesNotFollow | NotTaken::Frontier(_)) => {}
@@ -258,7 +280,8 @@ impl Agreement {
                 self.sync.orphans.iter().filter(child).map(|(hash, _)| *hash).collect();
             for hash in children {
                 let Some(block) = self.sync.orphans.remove(&hash) else { continue };
-                if self.chain.insert(hash, block, &[]).is_ok() {
+                let needed = self.needed_blocks();
+                if self.chain.insert(hash, block, &needed).is_ok() {
                     taken.push(hash);
                 }
             }
@@ -339,11 +362,9 @@ impl Agreement {
         let (after, _) = self.chain.head();
         if after > before {
             ctx.note(Note::CaughtUp { from: before, to: after });
-            if let Some(target) = self.sync.target.clone() {
-                self.commit(&target, lanes, ctx);
-            }
+            let (_, head) = self.chain.head();
+            self.on_block_taken(head, lanes, ctx);
             self.try_sync(ctx);
-            self.retry(lanes, ctx);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Scenarios of the view machine, each with four replicas unless it says otherwise.
 
+mod recovery;
+
 use super::leaders::Leaders;
 use crate::note::{Fault, Note};
 use crate::testing::{Committee, garbage, set_of};

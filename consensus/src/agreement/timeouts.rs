@@ -63,6 +63,14 @@ impl Timeouts {
         members.map_or(0, |members| set.stake_of_indices(members))
     }
 
+    /// Whether this member's place in the view is taken: it costs no more checks. `Some(false)`
+    /// when what it signed there was something else.
+    pub(crate) fn taken(&self, from: ValidatorIndex, timeout: &Timeout) -> Option<bool> {
+        let slots = self.views.get(&timeout.view)?;
+        let shut_out = slots.shut_out.contains(&from).then_some(true);
+        slots.timeouts.get(&from).map(|first| first.vote() == timeout.vote()).or(shut_out)
+    }
+
     /// Counts a timeout; asks for a check when enough stake gave the view up.
     pub(crate) fn add(
         &mut self,

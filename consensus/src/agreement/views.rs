@@ -27,13 +27,14 @@ impl Agreement {
             return;
         }
         let by_timeout = matches!(cert, EntryCert::Tc(_));
+        let given_up = by_timeout || self.safety.record().highest_timeout_view >= self.view;
         self.view = cert.view().next();
         self.entry = cert;
         self.proposal = None;
         self.own_prepare = None;
         self.own_timeout = None;
         self.propose_at = None;
-        self.pacemaker.enter(self.view, by_timeout, ctx.now.monotonic);
+        self.pacemaker.enter(self.view, given_up, ctx.now.monotonic);
         self.prune();
         ctx.note(Note::EnteredView { view: self.view, by_timeout });
         self.arm_view(ctx);
@@ -141,7 +142,6 @@ impl Agreement {
         }
         ctx.note(Note::TimedOut { view: self.view });
         self.safety.time_out(self.view, self.entry.clone(), self.own_prepare, ctx);
-        self.arm_resend(ctx);
     }
 
     fn arm_resend(&self, ctx: &mut Context<'_>) {
@@ -153,6 +153,9 @@ impl Agreement {
     pub(super) fn on_resend_timer(&mut self, ctx: &mut Context<'_>) {
         if let Some(timeout) = &self.own_timeout {
             ctx.tell(Recipients::All, Message::Timeout(Arc::clone(timeout)));
+            if let Some(cc) = &self.safety.record().high_cc {
+                ctx.tell(Recipients::All, Message::Commit(Arc::new(cc.clone())));
+            }
         }
         self.arm_resend(ctx);
     }
@@ -182,6 +185,12 @@ impl Agreement {
         }
         if timeout.view < self.view {
             self.answer_with_entry(from, ctx);
+            return;
+        }
+        if let Some(same) = self.timeouts.taken(from, &timeout) {
+            if !same {
+                ctx.report(from, Fault::Equivocation);
+            }
             return;
         }
         let certs = vec![timeout.entry.clone(), entry(&timeout.high_qc)];

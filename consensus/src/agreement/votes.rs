@@ -82,7 +82,8 @@ impl Agreement {
             return;
         }
         if self.chain.get(&qc.vote.block).is_none() {
-            self.want_block(qc.vote.block, qc.signers.iter().next(), ctx);
+            let signers = self.some_of(&qc.signers);
+            self.want_block(qc.vote.block, &signers, ctx);
             self.sync.wish_commit(qc);
             return;
         }
@@ -151,7 +152,7 @@ impl Agreement {
         lanes: &mut Lanes,
         ctx: &mut Context<'_>,
     ) {
-        if self.pacemaker.committed() {
+        if self.pacemaker.committed(ctx.now.monotonic) {
             self.arm_view(ctx);
         }
         for block in blocks {
@@ -161,6 +162,7 @@ impl Agreement {
             lanes.on_committed(&block.block.body, frontier, ctx);
             ctx.emit(Output::Commit(block));
         }
+        self.chain.prune();
         let (height, _) = self.chain.head();
         self.sync.reached(height);
     }

@@ -48,7 +48,8 @@ impl Archive {
                 break;
             };
             bytes = bytes.saturating_add(next.block.to_bytes().len());
-            if bytes > SYNC_BYTES_MAX {
+            // A piece without its certificate is of no use, so the first one may be longer.
+            if bytes > SYNC_BYTES_MAX && whole > 0 {
                 break;
             }
             blocks.push(next.block);
