@@ -1,12 +1,31 @@
 //! The way out: what is ordered, rollup by rollup, with proofs. The read side of the feed.
 
+mod cache;
+
+use crate::feed::StoreReader;
+use crate::feed::index::Index;
+use crate::storage::{StorageError, Stores};
+use crate::submissions::Place;
 use bytes::Bytes;
+use cache::FrameCache;
+use chorale_consensus::ordering::OrderedBlock;
+use chorale_consensus::ordering::frames::{
+    FrameError, build_checkpoint, build_frame, build_heartbeat,
+};
 use chorale_types::block::CommittedBlock;
+use chorale_types::codec::Encode;
+use chorale_types::genesis::Genesis;
 use chorale_types::ids::{Height, RollupId, Sequence};
-use chorale_types::time::Timestamp;
-use std::sync::{Arc, OnceLock};
+use chorale_types::transaction::TransactionId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use thiserror::Error;
 use tokio::sync::watch;
+
+pub use chorale_types::rollup::Frame;
+
+/// Heights whose transactions are found again after a restart.
+const INDEXED_HEIGHTS_MAX: u64 = 4_096;
 
 /// Why the ledger does not answer.
 #[derive(Debug, Error)]
@@ -51,23 +70,6 @@ pub struct RollupHead {
     /// The height up to which this node has ordered (not the block's own height): heartbeats
     /// rise by it also when the rollup has nothing.
     pub ordered: Height,
-}
-
-/// One rollup block as a subscriber gets it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Frame {
-    /// The rollup.
-    pub rollup: RollupId,
-    /// The position in its stream, from 1.
-    pub sequence: Sequence,
-    /// The height of the block that ordered it.
-    pub height: Height,
-    /// That block's time.
-    pub time: Timestamp,
-    /// The transactions in order.
-    pub transactions: Vec<Arc<[u8]>>,
-    /// The proof, in canonical bytes.
-    pub proof: Vec<u8>,
 }
 
 /// A frame shared by all its readers, rendered once.
@@ -116,40 +118,114 @@ pub struct CheckpointView {
     pub checkpoint: Vec<u8>,
 }
 
+impl From<StorageError> for LedgerError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage { reason: error.to_string() }
+    }
+}
+
+impl LedgerError {
+    fn of(error: FrameError<StorageError>) -> Self {
+        match error {
+            FrameError::UnknownRollup { rollup } => Self::UnknownRollup { rollup },
+            other => Self::Storage { reason: other.to_string() },
+        }
+    }
+}
+
 /// Reads what is ordered. Cheap to clone.
 ///
 /// Calls named `read_*` may touch the disk and build proofs: call them through `spawn_blocking`.
 /// The others are short.
 #[derive(Clone)]
-pub struct Ledger {}
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    reader: StoreReader,
+    /// One for each registered rollup.
+    heads: BTreeMap<RollupId, watch::Sender<RollupHead>>,
+    ordered: watch::Sender<Height>,
+    index: RwLock<Index>,
+    cache: FrameCache,
+}
 
 impl Ledger {
+    /// Over the stores that a feed writes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open(stores: Stores, genesis: &Genesis) -> Result<Self, StorageError> {
+        let ordered = stores.ordered.height()?;
+        let record = stores.ordered.record(ordered)?;
+        let head = |rollup| {
+            let leaf = record.as_ref().and_then(|record| record.leaf(rollup));
+            let sequence = leaf.map_or(Sequence::ZERO, |(_, leaf)| leaf.sequence);
+            RollupHead { sequence, ordered }
+        };
+        let heads = genesis.rollups.iter();
+        let heads = heads.map(|rollup| (rollup.id, watch::Sender::new(head(rollup.id)))).collect();
+        let mut index = Index::default();
+        let from = ordered.saturating_sub(INDEXED_HEIGHTS_MAX).get();
+        for height in from..=ordered.get() {
+            if let Some(record) = stores.ordered.record(Height::new(height))? {
+                index.add(&record);
+            }
+        }
+        let inner = Inner {
+            reader: StoreReader::new(stores),
+            heads,
+            ordered: watch::Sender::new(ordered),
+            index: RwLock::new(index),
+            cache: FrameCache::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Tells readers of one more ordered block. It is stored already.
+    pub(crate) fn publish(&self, block: &OrderedBlock) {
+        let index = &self.inner.index;
+        index.write().unwrap_or_else(PoisonError::into_inner).add(&block.record);
+        for leaf in &block.record.leaves {
+            if let Some(head) = self.inner.heads.get(&leaf.rollup) {
+                head.send_if_modified(|head| {
+                    let risen = leaf.sequence > head.sequence;
+                    *head = RollupHead { sequence: leaf.sequence, ordered: block.height };
+                    risen
+                });
+            }
+        }
+        self.inner.ordered.send_replace(block.height);
+    }
+
+    fn stores(&self) -> &Stores {
+        self.inner.reader.stores()
+    }
+
     /// The head of a rollup; `None` when nobody registered it.
     #[must_use]
     pub fn head(&self, rollup: RollupId) -> Option<RollupHead> {
-        let _ = rollup;
-        todo!()
+        self.inner.heads.get(&rollup).map(|head| *head.borrow())
     }
 
     /// The head of a rollup as it moves; `None` when nobody registered it. `changed().await`
-    /// wakes once for any number of new blocks.
+    /// wakes once for any number of new blocks of the rollup.
     #[must_use]
     pub fn watch(&self, rollup: RollupId) -> Option<watch::Receiver<RollupHead>> {
-        let _ = rollup;
-        todo!()
+        self.inner.heads.get(&rollup).map(watch::Sender::subscribe)
     }
 
     /// The height up to which this node has ordered.
     #[must_use]
     pub fn ordered_height(&self) -> Height {
-        todo!()
+        *self.inner.ordered.borrow()
     }
 
     /// The frame if it is among the recent ones in memory.
     #[must_use]
     pub fn cached(&self, rollup: RollupId, sequence: Sequence) -> Option<Arc<FrameView>> {
-        let _ = (rollup, sequence);
-        todo!()
+        self.inner.cache.get(rollup, sequence)
     }
 
     /// One frame, from memory or built from storage.
@@ -161,8 +237,20 @@ impl Ledger {
         rollup: RollupId,
         sequence: Sequence,
     ) -> Result<Arc<FrameView>, LedgerError> {
-        let _ = (rollup, sequence);
-        todo!()
+        let head = self.head(rollup).ok_or(LedgerError::UnknownRollup { rollup })?.sequence;
+        if sequence > head {
+            return Err(LedgerError::FutureSequence { rollup, sequence, head });
+        }
+        self.inner.cache.get_or_build(rollup, sequence, || {
+            let height = self.height_of(rollup, sequence)?;
+            build_frame(&self.inner.reader, rollup, height).map_err(LedgerError::of)
+        })
+    }
+
+    /// The height of a rollup block that exists.
+    fn height_of(&self, rollup: RollupId, sequence: Sequence) -> Result<Height, LedgerError> {
+        let height = self.stores().ordered.height_of(rollup, sequence)?;
+        height.ok_or(LedgerError::UnknownSequence { rollup, sequence })
     }
 
     /// Proof that the rollup has nothing after its last block, as far as this node can show.
@@ -170,8 +258,18 @@ impl Ledger {
     /// # Errors
     /// When the rollup is unknown or storage fails.
     pub fn read_heartbeat(&self, rollup: RollupId) -> Result<HeartbeatView, LedgerError> {
-        let _ = rollup;
-        todo!()
+        let RollupHead { sequence, .. } =
+            self.head(rollup).ok_or(LedgerError::UnknownRollup { rollup })?;
+        let height = self.ordered_height();
+        let (complete_at, proof) = match self.stores().blocks.committed(height)? {
+            // Before the first block there is nothing to prove: everybody knows genesis.
+            None => (Height::ZERO, Vec::new()),
+            Some(last) => {
+                let beat = build_heartbeat(&self.inner.reader, rollup, height);
+                (last.block.header.ordered_height, beat.map_err(LedgerError::of)?.to_bytes())
+            }
+        };
+        Ok(HeartbeatView { next_sequence: sequence.next(), height, complete_at, proof })
     }
 
     /// A state at or below `sequence - 1`, from which frames up to `sequence` verify; without a
@@ -184,8 +282,26 @@ impl Ledger {
         rollup: RollupId,
         sequence: Option<Sequence>,
     ) -> Result<CheckpointView, LedgerError> {
-        let _ = (rollup, sequence);
-        todo!()
+        let head = self.head(rollup).ok_or(LedgerError::UnknownRollup { rollup })?.sequence;
+        let wanted = sequence.unwrap_or_else(|| head.next());
+        if wanted == Sequence::ZERO {
+            return Err(LedgerError::UnknownSequence { rollup, sequence: wanted });
+        }
+        if wanted > head.next() {
+            return Err(LedgerError::FutureSequence { rollup, sequence: wanted, head });
+        }
+        let proving = match wanted > head {
+            true => self.ordered_height(),
+            false => self.height_of(rollup, wanted)?,
+        };
+        let checkpoint = build_checkpoint(&self.inner.reader, rollup, proving);
+        let checkpoint = checkpoint.map_err(LedgerError::of)?;
+        let leaf = checkpoint.proven.as_ref().map(|proven| &proven.anchor);
+        Ok(CheckpointView {
+            sequence: leaf.map_or(Sequence::ZERO, |anchor| anchor.leaf.sequence),
+            height: leaf.map_or(Height::ZERO, |anchor| anchor.height),
+            checkpoint: checkpoint.to_bytes(),
+        })
     }
 
     /// The committed block at a height; `None` above the head, for genesis, or when pruned.
@@ -193,7 +309,48 @@ impl Ledger {
     /// # Errors
     /// When storage fails.
     pub fn read_block(&self, height: Height) -> Result<Option<CommittedBlock>, LedgerError> {
-        let _ = height;
-        todo!()
+        Ok(self.stores().blocks.committed(height)?)
+    }
+
+    /// Where a transaction was ordered, if that is not too long ago: the last
+    /// [`crate::feed::index::IDS_MAX`] are known.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn read_place(
+        &self,
+        rollup: RollupId,
+        id: &TransactionId,
+    ) -> Result<Option<Place>, LedgerError> {
+        let index = self.inner.index.read().unwrap_or_else(PoisonError::into_inner);
+        let height = index.height(id);
+        drop(index);
+        match height {
+            Some(height) => self.read_place_at(rollup, id, height),
+            None => Ok(None),
+        }
+    }
+
+    /// Where a transaction stands in what a height delivered, if it does.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub(crate) fn read_place_at(
+        &self,
+        rollup: RollupId,
+        id: &TransactionId,
+        height: Height,
+    ) -> Result<Option<Place>, LedgerError> {
+        let record = self.stores().ordered.record(height)?;
+        let content = record.as_ref().and_then(|record| record.content(rollup));
+        let found = content.and_then(|content| {
+            let index = content.delivered.iter().position(|delivered| delivered == id)?;
+            let index = u32::try_from(index).ok()?;
+            Some(Place { sequence: content.sequence, height, index })
+        });
+        Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests;

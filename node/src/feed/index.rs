@@ -1,33 +1,36 @@
-//! Where recent transactions were ordered: eight bytes for each, in memory, so that ordering
-//! costs no put for a transaction.
+//! Where recent transactions were ordered: some bytes for each, in memory, so that ordering costs
+//! no put for a transaction, and a look-up no read of the store for one that was never ordered.
 //!
-//! A rollup block has its ids' first eight bytes in rising order. A hit leads to the stored record
-//! of that height, which has the whole ids and says whether it was one.
+//! An id is held by its first eight bytes. A hit leads to the stored record of a height, which has
+//! the whole ids and says whether it was one.
 //!
 //! # Invariants
 //! At most [`IDS_MAX`] ids are held. When more come, the rollup that holds most loses its oldest
-//! block first; what is gone is unknown to [`Index::candidates`].
+//! block first; what is gone is unknown to [`Index::height`].
 
 use chorale_types::ids::{Height, RollupId};
 use chorale_types::ordered::OrderedRecord;
 use chorale_types::transaction::TransactionId;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// Ids held, all rollups together: 16 MiB of them.
-pub const IDS_MAX: usize = 2 << 20;
+/// Ids held, all rollups together: about 25 MB of them. Just under 7/8 of a power of two, where
+/// the map would double.
+pub const IDS_MAX: usize = 900_000;
 
-/// Recent ids by rollup.
+/// Recent ids, and the heights that ordered them.
 #[derive(Clone, Debug)]
 pub struct Index {
+    heights: HashMap<u64, Height>,
     rollups: BTreeMap<RollupId, Recent>,
     ids: usize,
     ids_max: usize,
 }
 
+/// What is held of one rollup, for forgetting.
 #[derive(Clone, Debug, Default)]
 struct Recent {
     /// By rising height.
-    blocks: VecDeque<(Height, Vec<u64>)>,
+    blocks: VecDeque<(Height, Box<[u64]>)>,
     ids: usize,
 }
 
@@ -40,15 +43,15 @@ impl Default for Index {
 impl Index {
     /// An empty index of at most so many ids.
     #[must_use]
-    pub const fn new(ids_max: usize) -> Self {
-        Self { rollups: BTreeMap::new(), ids: 0, ids_max }
+    pub fn new(ids_max: usize) -> Self {
+        Self { heights: HashMap::new(), rollups: BTreeMap::new(), ids: 0, ids_max }
     }
 
     /// Adds what a height delivered. Heights rise.
     pub fn add(&mut self, record: &OrderedRecord) {
         for content in record.contents.iter().filter(|c| !c.delivered.is_empty()) {
-            let mut heads: Vec<u64> = content.delivered.iter().map(|id| id.to_u64()).collect();
-            heads.sort_unstable();
+            let heads: Box<[u64]> = content.delivered.iter().map(|id| id.to_u64()).collect();
+            self.heights.extend(heads.iter().map(|head| (*head, record.height)));
             let recent = self.rollups.entry(content.rollup).or_default();
             recent.ids = recent.ids.saturating_add(heads.len());
             self.ids = self.ids.saturating_add(heads.len());
@@ -59,26 +62,26 @@ impl Index {
 
     fn forget_one(&mut self) -> bool {
         let fullest = self.rollups.values_mut().max_by_key(|recent| recent.ids);
-        let Some((recent, (_, heads))) =
+        let Some((recent, (height, heads))) =
             fullest.and_then(|recent| recent.blocks.pop_front().map(|block| (recent, block)))
         else {
             return false;
         };
         recent.ids = recent.ids.saturating_sub(heads.len());
         self.ids = self.ids.saturating_sub(heads.len());
+        for head in heads {
+            if self.heights.get(&head) == Some(&height) {
+                self.heights.remove(&head);
+            }
+        }
         true
     }
 
-    /// Heights that may have delivered this id to the rollup, newest first. Nearly always none or
-    /// one; a height may be wrong, and the record there tells.
-    pub fn candidates(
-        &self,
-        rollup: RollupId,
-        id: &TransactionId,
-    ) -> impl Iterator<Item = Height> + use<'_> {
-        let head = id.to_u64();
-        let blocks = self.rollups.get(&rollup).into_iter().flat_map(|r| r.blocks.iter().rev());
-        blocks.filter(move |(_, heads)| heads.binary_search(&head).is_ok()).map(|(at, _)| *at)
+    /// The height that delivered this id, if it is held. The record there tells whether it did:
+    /// another id may begin alike.
+    #[must_use]
+    pub fn height(&self, id: &TransactionId) -> Option<Height> {
+        self.heights.get(&id.to_u64()).copied()
     }
 
     /// How many ids are held.
@@ -101,8 +104,6 @@ mod tests {
     use chorale_types::genesis::Params;
     use chorale_types::transaction::transaction_id;
 
-    const ONE: RollupId = RollupId::new(1);
-
     fn chain() -> TestChain {
         let mut chain = TestChain::new(&[1, 2], Params::default());
         for n in 0..4_u8 {
@@ -112,10 +113,8 @@ mod tests {
         chain
     }
 
-    fn found(index: &Index, rollup: u64, payload: &[u8]) -> Vec<u64> {
-        let rollup = RollupId::new(rollup);
-        let id = transaction_id(rollup, payload);
-        index.candidates(rollup, &id).map(Height::get).collect()
+    fn found(index: &Index, rollup: u64, payload: &[u8]) -> Option<u64> {
+        index.height(&transaction_id(RollupId::new(rollup), payload)).map(Height::get)
     }
 
     #[test]
@@ -124,11 +123,11 @@ mod tests {
         chain.records().iter().for_each(|record| index.add(record));
         assert_eq!(index.len(), 12);
         for n in 0..4_u8 {
-            assert_eq!(found(&index, 1, &[n, 2]), [u64::from(n) + 1]);
-            assert_eq!(found(&index, 2, &[n]), [u64::from(n) + 1]);
+            assert_eq!(found(&index, 1, &[n, 2]), Some(u64::from(n) + 1));
+            assert_eq!(found(&index, 2, &[n]), Some(u64::from(n) + 1));
         }
-        assert!(found(&index, 2, &[0, 1]).is_empty(), "ids name their rollup");
-        assert!(found(&index, 3, &[0]).is_empty());
+        assert_eq!(found(&index, 2, &[0, 1]), None, "ids name their rollup");
+        assert_eq!(found(&index, 3, &[0]), None);
     }
 
     #[test]
@@ -136,9 +135,9 @@ mod tests {
         let (chain, mut index) = (chain(), Index::new(8));
         chain.records().iter().for_each(|record| index.add(record));
         assert!(index.len() <= 8);
-        assert!(found(&index, 1, &[0, 1]).is_empty());
-        assert_eq!(found(&index, 1, &[3, 1]), [4]);
-        assert_eq!(found(&index, 2, &[0]), [1], "the small rollup keeps its own");
-        assert_eq!(index.candidates(ONE, &Default::default()).count(), 0);
+        assert_eq!(found(&index, 1, &[0, 1]), None);
+        assert_eq!(index.heights.len(), index.len());
+        assert_eq!(found(&index, 1, &[3, 1]), Some(4));
+        assert_eq!(found(&index, 2, &[0]), Some(1), "the small rollup keeps its own");
     }
 }

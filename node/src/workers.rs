@@ -1,0 +1,355 @@
+//! The threads that decode what comes from the network and check signatures.
+//!
+//! A worker takes, in this order: checks that agreement waits for; its peers' small messages;
+//! other checks; its peers' batches and answers. Each peer belongs to one worker, so that what it
+//! sent in one class stays in order.
+//!
+//! # Invariants
+//! - At most [`SMALL_MAX`] small messages wait; then the network is not read further. At most
+//!   [`BULK_BYTES_MAX`] bytes of batches and answers wait; what comes beyond is dropped: an owner
+//!   sends again what was not acknowledged, and a question is asked again.
+//! - Jobs are bounded by the replica.
+//! - What reaches the inbox is decoded, bounded and in its own class; everything else is counted
+//!   against its sender.
+
+use crate::faults::Misdeed;
+use crate::fetcher::Fetcher;
+use crate::inbox::{Closed, Inbox};
+use crate::metrics::Metrics;
+use crate::verify::Judge;
+use crate::wire::class_of;
+use bytes::Bytes;
+use chorale_consensus::Input;
+use chorale_consensus::input::AskId;
+use chorale_consensus::job::{Check, Job, Work};
+use chorale_p2p::{Class, ResponseToken};
+use chorale_types::codec::decode_exact;
+use chorale_types::ids::ValidatorIndex;
+use chorale_types::message::{Message, Received, Request, Response};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Threads at most, however many cores there are.
+pub const THREADS_MAX: usize = 4;
+/// Small messages that may wait to be decoded.
+pub const SMALL_MAX: usize = 4_096;
+/// Bytes of batches and answers that may wait to be decoded.
+pub const BULK_BYTES_MAX: usize = 64 << 20;
+
+/// Something from the network.
+pub enum Incoming {
+    /// A message on the sender's stream, or in its envelope.
+    Message {
+        /// The member.
+        from: ValidatorIndex,
+        /// The class it came in.
+        class: Class,
+        /// The message.
+        bytes: Bytes,
+    },
+    /// A question.
+    Request {
+        /// The member; `None` for a follower.
+        from: Option<ValidatorIndex>,
+        /// For the answer.
+        token: ResponseToken,
+        /// The question.
+        bytes: Bytes,
+    },
+    /// The answer to a question of this replica.
+    Response {
+        /// Who was asked.
+        from: ValidatorIndex,
+        /// Which question.
+        id: AskId,
+        /// The answer, if there is one.
+        bytes: Option<Bytes>,
+    },
+}
+
+impl Incoming {
+    const fn bytes(&self) -> usize {
+        match self {
+            Self::Message { bytes, .. }
+            | Self::Request { bytes, .. }
+            | Self::Response { bytes: Some(bytes), .. } => bytes.len(),
+            Self::Response { bytes: None, .. } => 0,
+        }
+    }
+
+    const fn is_bulk(&self) -> bool {
+        match self {
+            Self::Message { class, .. } => class.is_bulk(),
+            Self::Request { .. } => false,
+            Self::Response { .. } => true,
+        }
+    }
+
+    fn peer(&self) -> usize {
+        match self {
+            Self::Message { from, .. }
+            | Self::Response { from, .. }
+            | Self::Request { from: Some(from), .. } => from.as_usize(),
+            Self::Request { from: None, .. } => 0,
+        }
+    }
+}
+
+/// The queues in front of the threads.
+pub struct Workers {
+    queues: Mutex<Queues>,
+    filled: Condvar,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct Queues {
+    urgent: VecDeque<Job>,
+    checks: VecDeque<Job>,
+    /// One for each thread.
+    decks: Vec<Deck>,
+    small: usize,
+    bulk_bytes: usize,
+    closed: bool,
+}
+
+/// What the peers of one thread sent.
+#[derive(Default)]
+struct Deck {
+    small: VecDeque<Incoming>,
+    bulk: VecDeque<Incoming>,
+}
+
+enum Task {
+    Check(Job),
+    Decode(Incoming),
+}
+
+/// There is no room: the network waits.
+pub struct Full(pub Incoming);
+
+impl Workers {
+    /// Queues for so many threads, each of which calls [`Self::run`].
+    #[must_use]
+    pub fn new(threads: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+        let decks = (0..threads.clamp(1, THREADS_MAX)).map(|_| Deck::default()).collect();
+        let queues = Mutex::new(Queues { decks, ..Queues::default() });
+        Arc::new(Self { queues, filled: Condvar::new(), metrics })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many threads there are to be.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.lock().decks.len()
+    }
+
+    /// Starts a check.
+    pub fn check(&self, job: Job) {
+        let mut queues = self.lock();
+        if is_urgent(&job.work) {
+            queues.urgent.push_back(job);
+        } else {
+            queues.checks.push_back(job);
+        }
+        drop(queues);
+        self.filled.notify_all();
+    }
+
+    /// Takes something from the network.
+    ///
+    /// # Errors
+    /// When there is no room: it comes back, to be offered again later.
+    pub fn offer(&self, incoming: Incoming) -> Result<(), Full> {
+        let mut queues = self.lock();
+        let (bytes, deck) = (incoming.bytes(), incoming.peer() % queues.decks.len());
+        if !incoming.is_bulk() {
+            if queues.small >= SMALL_MAX {
+                return Err(Full(incoming));
+            }
+            queues.small += 1;
+            queues.decks[deck].small.push_back(incoming);
+        } else if queues.bulk_bytes.saturating_add(bytes) > BULK_BYTES_MAX {
+            self.metrics.bulk_dropped.inc();
+            return Ok(());
+        } else {
+            queues.bulk_bytes = queues.bulk_bytes.saturating_add(bytes);
+            queues.decks[deck].bulk.push_back(incoming);
+        }
+        drop(queues);
+        self.filled.notify_all();
+        Ok(())
+    }
+
+    /// Checks that wait, and things to decode.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        let queues = self.lock();
+        let bulk: usize = queues.decks.iter().map(|deck| deck.bulk.len()).sum();
+        (queues.urgent.len() + queues.checks.len(), queues.small + bulk)
+    }
+
+    /// Ends every thread; what waits is dropped.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+    }
+
+    fn next(&self, thread: usize) -> Option<Task> {
+        let mut queues = self.lock();
+        loop {
+            if queues.closed {
+                return None;
+            }
+            if let Some(task) = queues.next(thread) {
+                return Some(task);
+            }
+            queues = self.filled.wait(queues).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// One thread's work, until the queues are closed.
+    pub fn run(&self, thread: usize, judge: &Judge, desk: &Desk) {
+        while let Some(task) = self.next(thread) {
+            let done = match task {
+                Task::Check(Job { id, work }) => {
+                    desk.inbox.urgent(Input::Checked(id, judge.judge(&work)));
+                    Ok(())
+                }
+                Task::Decode(incoming) => desk.decode(incoming),
+            };
+            if done == Err(Closed) {
+                return;
+            }
+        }
+    }
+}
+
+impl Queues {
+    fn next(&mut self, thread: usize) -> Option<Task> {
+        if let Some(job) = self.urgent.pop_front() {
+            return Some(Task::Check(job));
+        }
+        if let Some(incoming) = self.decks[thread].small.pop_front() {
+            self.small -= 1;
+            return Some(Task::Decode(incoming));
+        }
+        if let Some(job) = self.checks.pop_front() {
+            return Some(Task::Check(job));
+        }
+        let incoming = self.decks[thread].bulk.pop_front()?;
+        self.bulk_bytes = self.bulk_bytes.saturating_sub(incoming.bytes());
+        Some(Task::Decode(incoming))
+    }
+}
+
+/// Whether agreement waits for it.
+fn is_urgent(work: &Work) -> bool {
+    match work {
+        Work::Votes { .. } | Work::Timeouts { .. } => true,
+        Work::Acks { .. } => false,
+        Work::All(checks) => checks.iter().any(|check| match check {
+            Check::Entry(_) | Check::Proposal(..) | Check::Vote(..) => true,
+            Check::Header(_) | Check::Ack(..) | Check::Availability(_) => false,
+        }),
+    }
+}
+
+/// Where decoded things go.
+pub struct Desk {
+    /// To the replica.
+    pub inbox: Arc<Inbox>,
+    /// Where questions are named.
+    pub fetcher: Arc<Fetcher>,
+    /// Where faults are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Desk {
+    fn decode(&self, incoming: Incoming) -> Result<(), Closed> {
+        match incoming {
+            Incoming::Message { from, class, bytes } => self.message(from, class, &bytes),
+            Incoming::Request { from, token, bytes } => match decode_exact::<Request>(&bytes) {
+                Ok(request) => self.request(from, token, request),
+                Err(_) => {
+                    self.blame(from, Misdeed::Undecodable);
+                    Ok(())
+                }
+            },
+            Incoming::Response { from, id, bytes } => {
+                let response = bytes.and_then(|bytes| self.response(from, &bytes));
+                self.inbox.network(Input::Response { from, id, response })
+            }
+        }
+    }
+
+    fn blame(&self, from: Option<ValidatorIndex>, misdeed: Misdeed) {
+        match from {
+            Some(from) => self.metrics.faults.report(from, misdeed),
+            None => self.metrics.faults.report_follower(misdeed),
+        }
+    }
+
+    fn message(&self, from: ValidatorIndex, class: Class, bytes: &[u8]) -> Result<(), Closed> {
+        let message = match read_message(class, bytes) {
+            Ok(message) => message,
+            Err(misdeed) => {
+                self.blame(Some(from), misdeed);
+                return Ok(());
+            }
+        };
+        let is_batch = matches!(message, Message::Batch(_));
+        let input = Input::Message(Received { from, message });
+        if is_batch { self.inbox.bulk(input) } else { self.inbox.network(input) }
+    }
+
+    fn request(
+        &self,
+        from: Option<ValidatorIndex>,
+        token: ResponseToken,
+        request: Request,
+    ) -> Result<(), Closed> {
+        match from {
+            Some(from) => {
+                let token = self.fetcher.open(token);
+                self.inbox.network(Input::Request { from, token, request })
+            }
+            None => {
+                self.fetcher.serve_follower(token, request);
+                Ok(())
+            }
+        }
+    }
+
+    fn response(&self, from: ValidatorIndex, bytes: &[u8]) -> Option<Response> {
+        let misdeed = match decode_exact::<Response>(bytes) {
+            Ok(Response::Batches { batches })
+                if batches.iter().any(|batch| batch.validate().is_err()) =>
+            {
+                Misdeed::BadBatch
+            }
+            Ok(response) => return Some(response),
+            Err(_) => Misdeed::Undecodable,
+        };
+        self.blame(Some(from), misdeed);
+        None
+    }
+}
+
+/// Decodes a message and checks what needs no state.
+fn read_message(class: Class, bytes: &[u8]) -> Result<Message, Misdeed> {
+    let message: Message = decode_exact(bytes).map_err(|_| Misdeed::Undecodable)?;
+    if class_of(&message) != class {
+        return Err(Misdeed::WrongClass);
+    }
+    match &message {
+        Message::Batch(batch) if batch.validate().is_err() => Err(Misdeed::BadBatch),
+        _ => Ok(message),
+    }
+}
+
+#[cfg(test)]
+mod tests;
