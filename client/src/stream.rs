@@ -243,6 +243,9 @@ impl RollupStream {
             match event.name.as_str() {
                 "heartbeat" => {
                     let heartbeat: api::Heartbeat = self.parse(&event)?;
+                    if heartbeat.claims_nothing() {
+                        continue;
+                    }
                     let light = self.light.as_ref().expect("started before it is connected");
                     let height = light
                         .verify_heartbeat(&heartbeat.proof.0)

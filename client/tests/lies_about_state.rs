@@ -113,6 +113,29 @@ fn a_second_chain_under_valid_certificates_is_caught() {
 }
 
 #[test]
+fn a_second_chain_with_fewer_blocks_is_caught() {
+    let mut one = support::empty();
+    one.add_batch(0, &[(7, b"a")]);
+    one.add_block(20);
+    let mut two = one.clone();
+    one.add_batch(1, &[(7, b"b")]);
+    one.add_block(20);
+    one.add_batch(1, &[(7, b"c")]);
+    one.add_block(20);
+    (0..70).for_each(|_| drop(two.add_block(20)));
+    two.add_batch(1, &[(7, b"C")]);
+    two.add_block(20);
+    let mut client = client_before(&one, 3);
+    let truth = frames(&one, A).remove(2);
+    let second = build_frame(&two, A, two.head()).unwrap();
+    let mut lie = forge(&second, |proof| proof.sequence = Sequence::new(3));
+    lie.sequence = Sequence::new(3);
+    let error = refused(&mut client, &lie, &truth);
+    let (proven, own) = (Sequence::new(1), Sequence::new(2));
+    assert_eq!(error, LightError::Missed { proven, own });
+}
+
+#[test]
 fn a_heartbeat_that_proves_a_block_kept_back_says_so() {
     let chain = short();
     let client = client_before(&chain, 2);

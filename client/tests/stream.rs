@@ -235,6 +235,25 @@ async fn heartbeats_and_lag_notices_reach_the_reader() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_before_the_first_block_claims_nothing_and_a_later_one_must_prove() {
+    let store = Store::new(history());
+    let beat = |at: u64| {
+        format!(
+            "event: heartbeat\ndata: {{\"type\":\"heartbeat\",\"rollup\":7,\"next_sequence\":1,\
+             \"height\":{at},\"complete\":{{\"at_height\":{at}}},\"proof\":\"\"}}\n\n"
+        )
+    };
+    let young = node(&store, move |_, _, _| {
+        Ok(Script { events: vec![beat(0), beat(9)], stays_open: true })
+    })
+    .await;
+    let mut stream = follow(&store, &[&young.url], Some(1));
+    let StreamEvent::Trouble(trouble) = stream.next().await else { panic!("trouble") };
+    let malformed = |error: &LightError| matches!(error, LightError::Malformed(_));
+    assert!(matches!(trouble.error, ClientError::Untrue { source, .. } if malformed(&source)));
+}
+
+#[tokio::test]
 async fn a_heartbeat_over_a_block_kept_back_is_trouble() {
     let store = Store::new(history());
     let keeps_back = node(&store, |store, after, _| {

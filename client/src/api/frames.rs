@@ -75,8 +75,16 @@ pub struct Heartbeat {
     pub height: Height,
     /// What the proof shows; always [`Complete::AtHeight`].
     pub complete: Complete,
-    /// A `Heartbeat` of the proof formats, encoded.
+    /// A `Heartbeat` of the proof formats, encoded; empty before the chain's first block.
     pub proof: Base64,
+}
+
+impl Heartbeat {
+    /// Whether it says only that the chain has no block yet, which needs no proof and gives none.
+    #[must_use]
+    pub fn claims_nothing(&self) -> bool {
+        self.proof.0.is_empty() && self.complete == Complete::AtHeight(Height::ZERO)
+    }
 }
 
 /// An event `lagging`: the reader was slow and goes on from storage. Nothing is skipped.
