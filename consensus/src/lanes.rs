@@ -6,6 +6,7 @@
 //! - `maker`: cuts own batches (L1, L5) · `own`: what became of them
 //! - `receive`: batches of others, and when one is acknowledged (L2, L4)
 //! - `acks`: acknowledgements into certificates · `certificates`: those that are held and wanted
+//! - `forks`: an owner that signed two batches for one place
 //! - `rescue`: what becomes of a batch whose owner is gone (L3)
 //! - `fetch`: bodies that are named by a certificate, a rescue or a block and missing here
 //! - `status`: how far each follows, and what is therefore sent again (L4)
@@ -21,6 +22,7 @@ mod bodies;
 mod certificates;
 mod checks;
 mod fetch;
+mod forks;
 mod lane;
 mod maker;
 mod own;

@@ -2,8 +2,9 @@
 
 use super::Lanes;
 use super::checks::Subject;
+use super::forks::other_at;
 use super::lane::Held;
-use super::receive::{Tell, other_at, signed_header};
+use super::receive::{Tell, signed_header};
 use super::task::{Goal, Task};
 use crate::context::Context;
 use crate::job::{Check, Work};

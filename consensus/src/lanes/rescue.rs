@@ -7,7 +7,7 @@
 
 use super::acks::{Next, Tally};
 use super::checks::Subject;
-use super::receive::other_at;
+use super::forks::other_at;
 use super::{Lanes, has_passed};
 use crate::context::Context;
 use crate::job::{Check, Work};

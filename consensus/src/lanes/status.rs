@@ -1,6 +1,7 @@
 //! How far each member follows each lane, and what is sent again because of it (rule L4): members
 //! tell owners, on every new stream and every second; owners send from there.
 
+use super::lane::Lane;
 use super::own::OwnBatch;
 use super::{Lanes, PERIOD, has_passed};
 use crate::context::Context;
@@ -57,7 +58,7 @@ impl Lanes {
         }
         own.follows.entry(peer).or_default().up_at = Some(ctx.now.monotonic);
         for lane in [mine, theirs] {
-            if let Some(cert) = self.lanes.get(&lane).and_then(|lane| lane.certified()) {
+            if let Some(cert) = self.lanes.get(&lane).and_then(Lane::certified) {
                 let message = Message::Availability(Arc::clone(cert));
                 ctx.tell(Recipients::One(peer), message);
             }
@@ -70,7 +71,8 @@ impl Lanes {
     }
 
     /// A member tells how far it follows the own lane: it is sent what comes next and may be lost,
-    /// in a bounded burst. Its acknowledgement of the last of them, or its next status, asks for more.
+    /// in a bounded burst. Its acknowledgement of the last of them, or its next status, asks for
+    /// more.
     pub(crate) fn on_lane_status(
         &mut self,
         from: ValidatorIndex,

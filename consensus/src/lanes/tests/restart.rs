@@ -156,6 +156,10 @@ fn a_burst_is_bounded_by_count_and_bytes() {
     assert_eq!(burst, batches_to(1, &small[..LANE_RESEND_BATCHES_MAX]));
     let digest = small[15].header.digest();
     assert_eq!(status(&mut node, 1, 16, digest).len(), LANE_RESEND_BATCHES_MAX, "and from there");
+    let signature = sign(index(1), &ack(&small[31]));
+    let last = AckMessage { statement: ack(&small[31]), signature };
+    let rest = node.step(|lanes, ctx| lanes.on_ack(index(1), last, ctx));
+    assert_eq!(rest, batches_to(1, &small[32..]), "the last of a burst asks for the next");
 
     let mut owner = Owner::new(&config, 0);
     let size = 120 * 1024;
