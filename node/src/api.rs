@@ -166,3 +166,6 @@ async fn blocking<T: Send + 'static>(
         Err(_) => Err(Problem::new(Code::Internal, "the node failed at this call")),
     }
 }
+
+#[cfg(test)]
+mod tests;

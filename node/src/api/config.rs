@@ -47,6 +47,8 @@ pub struct ApiConfig {
     pub write_stall: Duration,
     /// How long a stream stays silent before a heartbeat.
     pub heartbeat: Duration,
+    /// How many blocks a reader that had everything may fall behind before it is told so.
+    pub lagging_blocks: u64,
     /// How long answers under way may take when the node stops.
     pub drain: Duration,
 }
@@ -63,6 +65,7 @@ impl Default for ApiConfig {
             body_timeout: Duration::from_secs(15),
             write_stall: Duration::from_secs(20),
             heartbeat: Duration::from_secs(5),
+            lagging_blocks: 256,
             drain: Duration::from_secs(5),
         }
     }

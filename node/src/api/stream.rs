@@ -3,8 +3,8 @@
 //! Storage is the queue. A subscriber is nothing but a cursor: whenever its connection can take
 //! more, it gets the block at the cursor, from memory while that is recent and from storage
 //! otherwise, and the cursor moves on by one. So no block can be skipped or sent twice, however
-//! slow the reader is, and a slow reader costs the node no memory. One that fell out of the recent
-//! blocks is told so once (`lagging`); one that takes nothing at all is cut by its connection.
+//! slow the reader is, and a slow reader costs the node no memory. One that had everything and fell
+//! far behind is told so (`lagging`); one that takes nothing at all is cut by its connection.
 //!
 //! # Invariants
 //! `next` is one above the last block sent. A heartbeat is sent only when nothing is left to send
@@ -129,15 +129,15 @@ impl Subscriber {
         }
     }
 
-    /// The block at the cursor, or word that it comes from storage now.
+    /// The block at the cursor, or word that the reader is far behind.
     async fn block(&mut self, head: Sequence) -> Option<Bytes> {
         let (rollup, next) = (self.rollup, self.next);
+        if self.live && head.above(next) >= self.app.config().lagging_blocks {
+            self.live = false;
+            return Some(frame::lagging(rollup, next));
+        }
         let event = match self.app.handles().ledger.cached(rollup, next) {
             Some(view) if frame::is_small(&view) => frame::event(&view),
-            None if self.live => {
-                self.live = false;
-                return Some(frame::lagging(rollup, next));
-            }
             view => self.slow_block(view).await?,
         };
         self.next = next.next();
@@ -146,7 +146,7 @@ impl Subscriber {
         Some(event)
     }
 
-    /// A block that is large or has to be read.
+    /// A block that is large or not in memory.
     async fn slow_block(&self, view: Option<Arc<FrameView>>) -> Option<Bytes> {
         let (rollup, next) = (self.rollup, self.next);
         let read = self.app.read(move |ledger| {

@@ -1,0 +1,9 @@
+//! The interface as its callers meet it: over a socket.
+
+mod bad_input;
+mod http;
+mod read;
+mod replica;
+mod stream;
+mod submit;
+mod world;
