@@ -97,7 +97,7 @@ pub(super) fn ranges_run_both_ways_within_their_bounds(store: &dyn KeyValue) {
     let outside = some.from([5]).to([11]);
     assert_eq!(keys(store, &outside), [10]);
     assert_eq!(keys(store, &outside.clone().backward()), [10]);
-    assert_eq!(keys(store, &outside.from([19, 0]).to([255])), []);
+    assert!(keys(store, &outside.from([19, 0]).to([255])).is_empty());
 }
 
 pub(super) fn ranges_stop_at_entries_and_bytes(store: &dyn KeyValue) {
@@ -115,10 +115,10 @@ pub(super) fn empty_ranges_and_batches_are_harmless(store: &dyn KeyValue) {
     let all = Range::all(Family::Chain);
     for backward in [false, true] {
         let all = Range { backward, ..all.clone() };
-        assert_eq!(keys(store, &all.clone().entries_max(0)), []);
-        assert_eq!(keys(store, &all.clone().from(*b"b").to(*b"b")), []);
-        assert_eq!(keys(store, &all.clone().from(*b"c").to(*b"a")), []);
-        assert_eq!(keys(store, &all.to(Vec::new())), []);
+        assert!(keys(store, &all.clone().entries_max(0)).is_empty());
+        assert!(keys(store, &all.clone().from(*b"b").to(*b"b")).is_empty());
+        assert!(keys(store, &all.clone().from(*b"c").to(*b"a")).is_empty());
+        assert!(keys(store, &all.to(Vec::new())).is_empty());
     }
     store.write(WriteBatch::default(), Durability::Synced).unwrap();
     store.write(WriteBatch::default(), Durability::Buffered).unwrap();
