@@ -3,6 +3,7 @@
 //! else's.
 
 mod equivocator;
+mod forker;
 mod garbler;
 mod lane_owner;
 mod liar;
@@ -13,7 +14,9 @@ use crate::sim::cluster::Signer;
 use crate::sim::queue::Micros;
 use chorale_consensus::output::Recipients;
 use chorale_types::message::Message;
+use chorale_types::validators::ValidatorSet;
 use equivocator::Equivocator;
+use forker::Forker;
 use lane_owner::LaneOwner;
 use liar::Liar;
 
@@ -30,6 +33,8 @@ pub struct Behaviour {
     pub commits: bool,
     /// Spoils signatures, with this chance in a million.
     pub garble: u32,
+    /// Hides its votes and shows two branches, to make both final.
+    pub forks: bool,
     /// Holds certificates, proposals and votes back, with this chance in a million.
     pub stall: u32,
 }
@@ -38,12 +43,16 @@ impl Behaviour {
     /// Draws one that does something.
     #[must_use]
     pub fn draw(rng: &mut Rng) -> Self {
+        if rng.chance(300_000) {
+            return Self { forks: true, ..Self::default() };
+        }
         loop {
             let behaviour = Self {
                 lane: rng.chance(500_000),
                 leader: rng.chance(500_000),
                 liar: rng.chance(500_000),
                 commits: rng.chance(300_000),
+                forks: false,
                 garble: rng.pick(&[0, 0, 0, 20_000, 300_000]),
                 stall: rng.pick(&[0, 0, 100_000, 500_000, MILLION]),
             };
@@ -68,25 +77,27 @@ pub struct Adversary {
     lane: LaneOwner,
     equivocator: Equivocator,
     liar: Liar,
+    forker: Option<Forker>,
     /// Messages changed, made up or held back so far.
     pub tampered: u64,
 }
 
 impl Adversary {
-    /// For one member of `members`.
+    /// For one member of a set.
     #[must_use]
-    pub fn new(behaviour: Behaviour, signer: Signer, members: usize, seed: u64) -> Self {
+    pub fn new(behaviour: Behaviour, signer: Signer, set: &ValidatorSet, seed: u64) -> Self {
         let me = signer.index.as_usize();
         let salt = u64::try_from(me).expect("few members") << 32;
         Self {
             behaviour,
             me,
-            members,
+            members: usize::from(set.len()),
             rng: Rng::new(seed ^ salt, Stream::Byzantine),
             signer,
             lane: LaneOwner::default(),
             equivocator: Equivocator::default(),
             liar: Liar::default(),
+            forker: behaviour.forks.then(|| Forker::new(signer, set)),
             tampered: 0,
         }
     }
@@ -114,11 +125,30 @@ impl Adversary {
         if self.behaviour.commits {
             equivocator::commit_early(&mut out, &self.signer);
         }
+        if let Some(forker) = &mut self.forker {
+            forker.leave(&mut out, &mut self.rng);
+        }
         garbler::tamper(&mut out, self.behaviour.garble, &mut self.rng);
         staller::tamper(&mut out, self.behaviour.stall, &mut self.rng);
         let same = out.iter().zip(&honest).filter(|(a, b)| a == b).count();
         let changed = out.len().max(honest.len()) - same;
         self.tampered += u64::try_from(changed).expect("few messages");
+        out
+    }
+
+    /// In how many views a forker showed two blocks, and how many ended as it wanted.
+    #[must_use]
+    pub fn forks(&self) -> (u64, u64) {
+        self.forker.as_ref().map_or((0, 0), |forker| (forker.shown, forker.closed))
+    }
+
+    /// Something arrives for the member's replica; what the adversary sends because of it.
+    pub fn arrive(&mut self, from: usize, message: &Message) -> Vec<Outgoing> {
+        let mut out = Vec::new();
+        if let Some(forker) = &mut self.forker {
+            forker.arrive(from, message, &mut out, &mut self.rng);
+        }
+        self.tampered += u64::try_from(out.len()).expect("few messages");
         out
     }
 }

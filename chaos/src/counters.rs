@@ -75,6 +75,10 @@ counters! {
     observers: required,
     /// Messages a faulty member changed, made up or held back.
     tampered: required,
+    /// Views in which a forker showed two blocks.
+    forks_shown: required,
+    /// Of those, views after which the second block had to be proposed again.
+    forks_closed: required,
     /// Faults that honest replicas reported.
     reports: required,
     /// Proposals that honest replicas refused.

@@ -19,7 +19,7 @@ fn cluster() -> Cluster {
 }
 
 fn adversary(behaviour: Behaviour) -> Adversary {
-    Adversary::new(behaviour, cluster().signer(ME), 4, 7)
+    Adversary::new(behaviour, cluster().signer(ME), &cluster().set, 7)
 }
 
 fn batch(seq: u64) -> Message {

@@ -167,7 +167,12 @@ impl Plan {
         let mut members = draw_members(&mut rng);
         draw_roles(&mut members, &mut rng);
         let rollups = (1..=rng.between(1, 3)).map(RollupId::new).collect();
-        let links = draw_links(&mut rng);
+        let mut links = draw_links(&mut rng);
+        if members.iter().any(|member| member.behaviour.is_some_and(|b| b.forks)) {
+            // Forks need many views, and messages that arrive.
+            links.loss = links.loss.min(20_000);
+            links.delay_max = links.delay_max.min(120 * MILLI);
+        }
         let faults = faults::draw(&members, heal_at, &mut rng);
         Self {
             seed,

@@ -23,6 +23,7 @@ use crate::byzantine::Adversary;
 use crate::counters::Counters;
 use crate::invariants::{Check, Judge, Violation, bounded_memory};
 use crate::rng::{Rng, Stream};
+use chorale_consensus::agreement::leaders::Leaders;
 use chorale_consensus::note::{Fault, Note};
 use chorale_consensus::{Input, Output};
 use chorale_types::block::CommittedBlock;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     /// Members whose process is not there now.
     down: BTreeSet<usize>,
     healed: bool,
+    leaders: Leaders,
+    forker: Option<usize>,
 }
 
 /// A cluster in a run.
@@ -89,7 +92,7 @@ impl World {
             .map(|(index, member)| {
                 let signer = cluster.signer(index);
                 let adversary = member.behaviour.map(|behaviour| {
-                    Adversary::new(behaviour, signer, plan.members.len(), seed)
+                    Adversary::new(behaviour, signer, &cluster.set, seed)
                 });
                 Node::new(signer, adversary, member.clock_ahead_ms)
             })
@@ -107,6 +110,8 @@ impl World {
             honest: nodes.iter().map(Node::honest).collect(),
             down: BTreeSet::new(),
             healed: false,
+            leaders: Leaders::new(&cluster.set),
+            forker: plan.members.iter().position(|m| m.behaviour.is_some_and(|b| b.forks)),
             cluster,
             plan,
         };
@@ -150,8 +155,12 @@ impl World {
 
     fn outcome(self) -> Outcome {
         let Self { mut shared, nodes } = self;
-        let tampered = nodes.iter().filter_map(|node| node.adversary.as_ref());
-        shared.counters.tampered = tampered.map(|adversary| adversary.tampered).sum();
+        for adversary in nodes.iter().filter_map(|node| node.adversary.as_ref()) {
+            let (shown, closed) = adversary.forks();
+            shared.counters.tampered += adversary.tampered;
+            shared.counters.forks_shown += shown;
+            shared.counters.forks_closed += closed;
+        }
         shared.counters.available = shared.judge.available.count();
         let delivered = shared.judge.ordered_root.delivered();
         shared.counters.delivered = u64::try_from(delivered).expect("lengths fit 64 bits");
@@ -303,7 +312,10 @@ impl Shared {
     /// An honest replica says that a peer did wrong: that peer must be a faulty one.
     pub(crate) fn on_report(&mut self, node: usize, peer: usize, fault: Fault) {
         self.counters.reports += 1;
-        let provable = !matches!(fault, Fault::BadAnswer | Fault::Flood);
+        // That planted bug forges certificates, which peers notice; what it must be caught for is
+        // the fork.
+        let provable = !matches!(fault, Fault::BadAnswer | Fault::Flood)
+            && !cfg!(feature = "mutant-two-chain");
         if provable && self.honest.get(peer) == Some(&true) {
             self.settle("blame", node, Err(format!("reports honest node {peer} for {fault:?}")));
         }

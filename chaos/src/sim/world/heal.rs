@@ -7,7 +7,6 @@ use crate::sim::event::Event;
 use crate::sim::plan::{MILLI, SECOND};
 use crate::sim::queue::Micros;
 use chorale_consensus::Input;
-use chorale_consensus::agreement::leaders::Leaders;
 use chorale_types::ids::View;
 
 /// When the watched transactions are submitted, after healing.
@@ -84,14 +83,13 @@ impl World {
 
     /// The longest view under way, and `b + 3` view timeouts.
     fn grace(&self) -> Micros {
-        let cycle = Leaders::new(&self.shared.cluster.set);
         let healed: Vec<bool> = (0..self.nodes.len()).map(|node| self.is_healed(node)).collect();
         let bodies = self.nodes.iter().filter(|node| healed[node.index]);
         let bodies = bodies.filter_map(|node| node.running.as_ref().map(|running| &running.body));
         let timers: Vec<(View, Micros, Micros)> = bodies.map(|body| body.view_timer).collect();
         let from = timers.iter().map(|timer| timer.0).max().unwrap_or(View::ZERO);
         let under_way = timers.iter().map(|timer| timer.2 - timer.1).max().unwrap_or(0);
-        let faulty = longest_run(cycle.cycle(), from, |node| healed[node]);
+        let faulty = longest_run(self.shared.leaders.cycle(), from, |node| healed[node]);
         under_way + (faulty + 3) * self.shared.plan.params.view_timeout_ms * MILLI
     }
 }

@@ -40,11 +40,28 @@ impl Shared {
             }
             (None, Recipients::All) => {
                 let packet = self.pack(&message);
-                for peer in (0..self.honest.len()).filter(|peer| *peer != node) {
+                let deaf = self.deaf_to(node, &message);
+                let peers = (0..self.honest.len()).filter(|peer| *peer != node);
+                for peer in peers.filter(|peer| Some(*peer) != deaf) {
                     self.route(node, peer, at, packet.clone());
                 }
             }
         }
+    }
+
+    /// Until healing the network is the forker's friend: in some views before its own, one member
+    /// does not hear the leader.
+    fn deaf_to(&mut self, node: usize, message: &Message) -> Option<usize> {
+        let (Message::Proposal(proposal), Some(forker)) = (message, self.forker) else {
+            return None;
+        };
+        let next = self.leaders.leader(proposal.view.next()).as_usize();
+        if self.healed || next != forker || !self.disk_rng.chance(600_000) {
+            return None;
+        }
+        let all = 0..self.honest.len();
+        let others: Vec<usize> = all.filter(|peer| ![node, forker].contains(peer)).collect();
+        (!others.is_empty()).then(|| self.disk_rng.pick(&others))
     }
 
     fn watch_certificates(&mut self, node: usize, message: &Message) {
@@ -103,6 +120,12 @@ impl World {
                 return;
             }
         };
+        if let Some(adversary) = &mut self.nodes[to].adversary {
+            for (peer, delay, message) in adversary.arrive(from, &message) {
+                let packet = self.shared.pack(&message);
+                self.shared.route(to, peer, self.shared.now + delay, packet);
+            }
+        }
         let received = Received { from: index(from), message };
         self.step(run, Input::Message(received));
     }
