@@ -6,6 +6,7 @@ use chorale_client::{Chain, Client, Follow, RollupStream, StreamEvent};
 use chorale_types::genesis::Genesis;
 use chorale_types::ids::{RollupId, Sequence};
 use std::error::Error;
+use std::io::Write as _;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -19,18 +20,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // The genesis is the one thing that is trusted.
     let chain = Chain::new(genesis)?;
     let mut stream = RollupStream::new(client, chain, Follow { rollup, from });
+    let mut out = std::io::stdout();
     loop {
         match stream.next().await {
             StreamEvent::Block(block) => {
                 let (sequence, height) = (block.sequence, block.height);
-                println!("block {sequence} at height {height}");
+                writeln!(out, "block {sequence} at height {height}")?;
                 for (id, payload) in block.ids.iter().zip(&block.transactions) {
-                    println!("  {id} {} bytes", payload.len());
+                    writeln!(out, "  {id} {} bytes", payload.len())?;
                 }
                 // Keep `sequence` with what you do with the block, and go on from it next time.
             }
-            StreamEvent::Complete { height } => println!("nothing missed up to height {height}"),
-            StreamEvent::Lagging { from } => println!("reading too slowly, at block {from}"),
+            StreamEvent::Complete { height } => {
+                writeln!(out, "nothing missed up to height {height}")?;
+            }
+            StreamEvent::Lagging { from } => writeln!(out, "reading too slowly, at block {from}")?,
             StreamEvent::Trouble(trouble) => eprintln!("{}", trouble.error),
         }
     }

@@ -46,10 +46,10 @@ impl Anchor {
         Some(summary.root())
     }
 
-    /// Whether a header names this state.
+    /// Whether a header names this state. The root covers the height.
     #[must_use]
     pub fn is_named_by(&self, header: &Header) -> bool {
-        header.ordered_height == self.height && self.root() == Some(header.ordered_root)
+        self.root() == Some(header.ordered_root)
     }
 
     /// Where the windows stand.
