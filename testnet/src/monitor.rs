@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 
 /// The node's counter of views it gave up.
-const TIMEOUTS: &str = "chorale_consensus_timeouts_total";
+const TIMEOUTS: &str = "chorale_timeouts_total";
 
 /// A value that may start again from zero; its growth since the first reading is what counts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,8 +73,9 @@ pub struct Picture {
     pub voting: usize,
     /// All nodes.
     pub nodes: usize,
-    /// Views given up since the watch began, as the node that gave up most counts them.
-    pub timeouts: u64,
+    /// Views given up since the watch began, as the node that gave up most counts them; `None` if
+    /// no node has said.
+    pub timeouts: Option<u64>,
     /// Why there are no blocks, if a node says so.
     pub why_no_blocks: Option<String>,
 }
@@ -122,13 +123,13 @@ impl Monitor {
         let statuses = || self.nodes.iter().filter_map(|node| node.status.as_ref());
         let best = statuses().max_by_key(|status| (status.height, status.view));
         let leader = best.and_then(|status| self.nodes.get(status.leader.as_usize()));
-        let timeouts = self.nodes.iter().map(|node| node.timeouts.grown).max();
+        let counted = self.nodes.iter().filter(|node| node.timeouts.last.is_some());
         Picture {
             height: best.map_or(0, |status| status.height.get()),
             leader: leader.map(|node| node.name.clone()),
             voting: statuses().filter(|status| status.voting).count(),
             nodes: self.nodes.len(),
-            timeouts: timeouts.unwrap_or(0),
+            timeouts: counted.map(|node| node.timeouts.grown).max(),
             why_no_blocks: best.and_then(|status| status.why_no_blocks.clone()),
         }
     }

@@ -34,8 +34,8 @@ pub struct Summary {
     pub block_interval_ms: Percentiles,
     /// The longest time between two blocks that any follower read while there was load.
     pub longest_commit_gap_ms: u64,
-    /// Views given up, as the node that gave up most counts them.
-    pub timeouts: u64,
+    /// Views given up, as the node that gave up most counts them; `null` if no node has said.
+    pub timeouts: Option<u64>,
     /// What each node used.
     pub nodes: Vec<NodeUse>,
     /// What load and followers together used.
@@ -90,6 +90,7 @@ impl Summary {
         row("refused", with_reasons(c));
         row("submitted", format!("{} answered available or better", c.submitted));
         row("unknown", format!("{} ({} of them final)", c.unknown, c.unknown_final));
+        row("retried", format!("{} offered to a second node", c.retried));
         row("final", format!("{} read and verified by every follower", c.finalized));
         row("lost", self.lost.to_string());
         row("duplicated", c.duplicated.to_string());
@@ -101,7 +102,7 @@ impl Summary {
         let interval = percentiles(self.block_interval_ms);
         row("blocks", format!("{}, one every {interval}", self.blocks));
         row("longest pause", format!("{} ms between commits", self.longest_commit_gap_ms));
-        row("timeouts", self.timeouts.to_string());
+        row("timeouts", known(self.timeouts));
         for node in self.nodes.iter().chain([&self.client]) {
             let NodeUse { name, cpu_seconds, rss_mb } = node;
             row(name, format!("{cpu_seconds:.1} s processor, {rss_mb:.0} MB"));
@@ -131,6 +132,10 @@ fn with_reasons(counts: &Counts) -> String {
     } else {
         format!("{} ({reasons})", counts.refused)
     }
+}
+
+fn known(count: Option<u64>) -> String {
+    count.map_or("not known".to_owned(), |count| count.to_string())
 }
 
 fn percentiles(value: Percentiles) -> String {
@@ -164,13 +169,14 @@ impl Second {
         let Picture { height, leader, voting, nodes, timeouts, .. } = &self.picture;
         let mut line = format!(
             "{:>5}s  height {height:<7} {:>6} tx/s in  {:>6} tx/s final  waiting {:<6} \
-             p50 {:>5.0} ms  p99 {:>5.0} ms  timeouts {timeouts:<4} leader {}",
+             p50 {:>5.0} ms  p99 {:>5.0} ms  timeouts {:<4} leader {}",
             self.elapsed.as_secs(),
             self.submitted,
             self.finalized,
             self.outstanding,
             self.latency.p50,
             self.latency.p99,
+            known(*timeouts),
             leader.as_deref().unwrap_or("?"),
         );
         if voting < nodes {

@@ -9,6 +9,7 @@ use crate::load::run::Events;
 use crate::load::submit::Answered;
 use crate::process;
 use anyhow::{Context, Result, bail};
+use chorale_client::api::Peer;
 use rustix::process::Signal;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -17,12 +18,15 @@ use std::time::{Duration, Instant};
 pub const VICTIM: usize = 1;
 /// The node that is cut off from it, where a link is cut.
 const CUT_OFF: usize = 2;
-/// How long the cut lasts before the destruction.
-const CUT_FOR: Duration = Duration::from_secs(5);
+/// How long the nodes may take to notice the cut; three view timeouts and some room.
+const CUT_NOTICED_LIMIT: Duration = Duration::from_secs(10);
 /// Longest wait for an answer by the victim.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Longest wait until what it answered is final.
 const FINAL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often a waiting loop looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What was destroyed, and what became of its last word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +58,7 @@ pub async fn destroy(
     if let Some(links) = links {
         links.set_cut(VICTIM, CUT_OFF, true);
         eprintln!("cut the link between {} and {}", node.name, cluster.nodes()[CUT_OFF].name);
-        tokio::time::sleep(CUT_FOR).await;
+        wait_cut(&node.http).await?;
     }
     let answered = next_answer(events, &node.name).await?;
     process::send(pid, &node.home, Signal::KILL)?;
@@ -76,6 +80,22 @@ pub async fn destroy(
         killed_after_us: killed_at.saturating_sub(answered.at) / 1_000,
         final_after_ms,
     })
+}
+
+/// Waits until the victim itself says that it cannot reach the other node: a cut that nobody feels
+/// would test nothing.
+async fn wait_cut(base: &str) -> Result<()> {
+    let (http, began) = (Http::new()?, Instant::now());
+    while began.elapsed() < CUT_NOTICED_LIMIT {
+        let status = http.status(base).await?;
+        let felt = |peer: &Peer| peer.index.as_usize() == CUT_OFF && !peer.connected;
+        if status.peers.iter().any(felt) {
+            eprintln!("the cut is felt after {} ms", began.elapsed().as_millis());
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    bail!("the link is cut, and {base} still has a connection after {CUT_NOTICED_LIMIT:?}")
 }
 
 /// Waits for an answer that comes from `node` after this call.
@@ -104,7 +124,7 @@ async fn wait_final(base: &str, answered: &Answered, began: Instant) -> Result<(
         if http.is_final(base, answered.rollup, &answered.id).await.unwrap_or(false) {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
     bail!("{}, which was available, is not final after {FINAL_LIMIT:?}", answered.id)
 }

@@ -12,7 +12,7 @@ fn good() -> Summary {
         final_bytes: 60_000 * 512,
         ..Counts::default()
     };
-    let mut summary = Summary { counts, ..Summary::default() };
+    let mut summary = Summary { counts, timeouts: Some(0), ..Summary::default() };
     summary.set_rates(Some(30.0));
     summary
 }

@@ -2,10 +2,13 @@
 
 use chorale_testnet::home::{Home, State};
 use chorale_testnet::process;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
 
 /// Networks share the machine badly; they take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -65,6 +68,7 @@ impl Drop for Bench {
     }
 }
 
+/// Brings a network up, orders some transactions on it, and checks the report and the histories.
 fn order_some(validators: &str, rollups: &str, rate: &str, seconds: &str) -> Value {
     let bench = Bench::new();
     let text = bench.well(&[
@@ -88,6 +92,7 @@ fn order_some(validators: &str, rollups: &str, rate: &str, seconds: &str) -> Val
         assert_eq!(report[fault], 0, "{fault}: {report}");
     }
     assert!(report["submitted"].as_u64().unwrap() > 0 && report["blocks"].as_u64().unwrap() > 0);
+    assert!(report["timeouts"].is_u64(), "no node counts its timeouts: {report}");
     assert_eq!(report["nodes"].as_array().unwrap().len(), validators.parse::<usize>().unwrap());
     bench.assert_nothing_runs();
     recount(&bench.home().join("record"), &report);
@@ -151,6 +156,53 @@ fn a_detached_network_is_killed_started_loaded_and_stopped_by_command() {
     bench.well(&["down"]);
     bench.assert_nothing_runs();
     assert_eq!(bench.testnet(&["load"]).status.code(), Some(2));
+}
+
+/// Starts `testnet up` without an end, and waits until load goes through it.
+fn run_on(bench: &Bench) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_testnet"));
+    command.args(["up", "--rollups", "1", "--rate", "50", "--home"]).arg(bench.home());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let (said, heard) = mpsc::channel();
+    // Read to the end, so that the program never waits for a reader.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(|l| drop(said.send(l))));
+    while !heard.recv().expect("it ended early").contains("tx/s final") {}
+    child
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
+}
+
+#[test]
+fn an_interrupted_run_ends_in_order_with_a_summary() {
+    let bench = Bench::new();
+    let child = run_on(&bench);
+    kill_process(pid_of(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("nothing lost"));
+    bench.assert_nothing_runs();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nodes_do_not_outlive_a_killed_testnet() {
+    let bench = Bench::new();
+    let mut child = run_on(&bench);
+    let nodes = bench.state().nodes;
+    let pids: Vec<u32> = nodes.iter().map(|node| node.pid.unwrap()).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for (node, pid) in nodes.iter().zip(pids) {
+        // The system kills them in a moment; a minute is for ever.
+        let gone = (0..6_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            !process::runs(pid, &node.home)
+        });
+        assert!(gone, "{} outlives its testnet", node.name);
+    }
 }
 
 #[test]
