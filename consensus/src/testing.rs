@@ -1,127 +1,81 @@
-//! A committee of replicas in one queue, for scenario tests: fixed link delay, records durable at
-//! once, signatures that are only marked. The simulator is the thorough version of this.
+//! A committee of replicas in one queue, for scenario tests: links with a delay, records durable
+//! at once, signatures that are only marked. The simulator is the thorough version of this.
+//!
+//! # Invariants
+//! The same calls give the same run. Whatever a scenario does, the committee itself asserts that
+//! nobody signs two things where the rules allow one, and that blocks become final in height order.
 
-use crate::config::Config;
-use crate::input::{Input, Ticket};
-use crate::job::{Job, Verdict, Work};
+mod answers;
+mod members;
+mod monitor;
+mod random;
+mod signing;
+
+pub use members::{config_of, garbage, root_at, set_of};
+pub use random::Random;
+
+use crate::agreement::Status;
+use crate::input::{HashedTransaction, Input, Ticket};
+use crate::job::Job;
 use crate::note::{Fault, Note};
 use crate::output::{Output, Recipients, Statement};
 use crate::record::{Record, Recovered};
 use crate::replica::Replica;
 use chorale_types::batch::Batch;
-use chorale_types::block::CommittedBlock;
-use chorale_types::certificate::QuorumCert;
-use chorale_types::crypto::bls::{BlsPublicKey, BlsSignature};
-use chorale_types::crypto::ed25519::{PublicKey, Signature};
+use chorale_types::block::{CommittedBlock, Frontier};
+use chorale_types::crypto::ed25519::Signature;
 use chorale_types::crypto::hash::Digest;
-use chorale_types::genesis::Params;
-use chorale_types::ids::{Epoch, Height, RollupId, ValidatorIndex};
-use chorale_types::message::{
-    AckMessage, Message, Received, RescueMessage, Response, SignedHeader, VoteMessage,
-};
+use chorale_types::ids::{RollupId, ValidatorIndex};
+use chorale_types::message::{Message, Received, Request};
 use chorale_types::time::{Instant, Now, Timestamp};
-use chorale_types::validators::{EpochInfo, Validator, ValidatorSet};
+use chorale_types::transaction::transaction_id;
+use chorale_types::validators::ValidatorSet;
+use core::fmt::Write as _;
 use core::time::Duration;
+use members::GENESIS_MILLIS;
+use monitor::Monitor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// One link's delay.
+/// One link's delay, unless a scenario sets another.
 const DELAY: Duration = Duration::from_millis(1);
+/// Final blocks and ordered roots that a restarted replica gets back, when all are ordered.
+const RECOVERED_BLOCKS: usize = 64;
 
-/// A BLS signature that the fake verifier refuses.
-#[must_use]
-pub fn garbage() -> BlsSignature {
-    BlsSignature::from_bytes([0xff; 96])
-}
-
-/// A set with these stakes and made-up keys.
-#[must_use]
-pub fn set_of(stakes: &[u64]) -> ValidatorSet {
-    let chain = Digest::from_bytes([7; 32]);
-    let key = |kind: u8, at: usize| {
-        let mut bytes = [kind; 32];
-        bytes[0] = u8::try_from(at).expect("small sets");
-        PublicKey::from_bytes(bytes)
-    };
-    let validators = stakes
-        .iter()
-        .enumerate()
-        .map(|(at, stake)| {
-            let mut bls = [3; 48];
-            bls[0] = u8::try_from(at).expect("small sets");
-            Validator {
-                operator: key(1, at),
-                bls: BlsPublicKey::from_bytes(bls),
-                network: key(2, at),
-                stake: *stake,
-            }
-        })
-        .collect();
-    let info = EpochInfo {
-        epoch: Epoch::new(1),
-        first_height: Height::new(1),
-        last_height: Height::MAX,
-        validators,
-        seed: Digest::from_bytes([9; 32]),
-        params: Params::default(),
-    };
-    ValidatorSet::new(chain, info, chain)
-}
-
-/// The configuration of one member.
-#[must_use]
-pub fn config_of(set: &ValidatorSet, me: u16) -> Config {
-    Config {
-        set: set.clone(),
-        me: Some(ValidatorIndex::new(me)),
-        votes: true,
-        lanes: true,
-        genesis_time: Timestamp::from_millis(1_000_000),
-        genesis_root: Digest::from_bytes([5; 32]),
-        rollups: vec![RollupId::new(1), RollupId::new(2)],
-    }
-}
-
-/// What a link does with a message: `true` lets it pass.
+/// What a link does with a message, by sender and recipient: `true` lets it pass.
 pub type Filter = Box<dyn FnMut(ValidatorIndex, ValidatorIndex, &Message) -> bool>;
 
-/// Replicas that talk to each other.
+/// What becomes of a question, by asker and asked: `true` lets it be answered.
+pub type AskFilter = Box<dyn FnMut(ValidatorIndex, ValidatorIndex, &Request) -> bool>;
+
+/// Replicas that talk to each other. Lists are by validator index.
 pub struct Committee {
     /// The set.
     pub set: ValidatorSet,
     /// The replicas; `None` for one that is down.
     pub replicas: Vec<Option<Replica>>,
-    /// What became final at each, in order.
+    /// What became final at each, in order, over all its restarts.
     pub committed: Vec<Vec<CommittedBlock>>,
-    /// What each noted.
+    /// What each noted, over all its restarts.
     pub notes: Vec<Vec<Note>>,
-    /// Who reported whom.
+    /// Who reported whom, for what.
     pub faults: BTreeSet<(ValidatorIndex, ValidatorIndex, Fault)>,
-    /// Batches that a member stored.
+    /// Batches that each stored.
     pub stores: Vec<BTreeMap<Digest, Arc<Batch>>>,
-    /// What links do.
+    /// What links do with messages; questions and answers are not affected.
     pub filter: Filter,
-    /// One link's delay.
+    /// Which questions are answered.
+    pub ask_filter: AskFilter,
+    /// One link's delay; a question and its answer take two.
     pub delay: Duration,
+    /// Each message takes a random time below this longer, so that messages overtake each other.
+    pub jitter: Duration,
+    /// Where the random times come from.
+    pub random: Random,
     /// Which replicas order what they commit.
     pub orders: Vec<bool>,
-    /// Durable records.
-    pub disks: Vec<Recovered>,
-    /// Answers are delayed by this many link delays.
-    pub answer_links: u32,
-    /// Down peers answer None after this.
-    pub patience: Duration,
-    /// What each signed, by kind and view.
-    pub signed: BTreeMap<(ValidatorIndex, u8, u64), Vec<u8>>,
-    /// Commit votes signed, highest view; for the gate.
-    pub gate: BTreeMap<ValidatorIndex, Vec<(u64, u64)>>,
-    /// Random extra delay below this many microseconds.
-    pub jitter: u64,
-    /// The generator.
-    pub rng: u64,
-    /// Whether asks are answered: from, to, request.
-    pub ask_filter:
-        Box<dyn FnMut(ValidatorIndex, ValidatorIndex, &chorale_types::message::Request) -> bool>,
+    disks: Vec<Recovered>,
+    monitor: Monitor,
     queue: BTreeMap<(Instant, u64), (ValidatorIndex, Input)>,
     serial: u64,
     now: Instant,
@@ -134,77 +88,92 @@ impl core::fmt::Debug for Committee {
 }
 
 impl Committee {
-    /// Starts a committee with these stakes.
+    /// Starts a committee with these stakes: everyone up, every link open.
     #[must_use]
     pub fn new(stakes: &[u64]) -> Self {
-        let set = set_of(stakes);
         let n = stakes.len();
         let mut committee = Self {
-            set: set.clone(),
+            set: set_of(stakes),
             replicas: vec![None; n],
             committed: vec![Vec::new(); n],
             notes: vec![Vec::new(); n],
             faults: BTreeSet::new(),
             stores: vec![BTreeMap::new(); n],
             filter: Box::new(|_, _, _| true),
-            delay: DELAY,
-            orders: vec![true; n],
-            signed: BTreeMap::new(),
-            gate: BTreeMap::new(),
-            jitter: 0,
-            rng: 1,
-            disks: vec![Recovered::default(); n],
-            answer_links: 2,
-            patience: Duration::from_millis(500),
             ask_filter: Box::new(|_, _, _| true),
+            delay: DELAY,
+            jitter: Duration::ZERO,
+            random: Random::new(1),
+            orders: vec![true; n],
+            disks: vec![Recovered::default(); n],
+            monitor: Monitor::default(),
             queue: BTreeMap::new(),
             serial: 0,
             now: Instant::from_micros(1),
         };
-        for index in set.indices() {
-            let config = config_of(&set, index.get());
-            let (replica, outputs) =
-                Replica::recover(&config, Recovered::default(), committee.clock());
-            committee.replicas[index.as_usize()] = Some(replica);
-            committee.perform(index, outputs);
+        for index in committee.members() {
+            committee.start(index, Recovered::default());
         }
         committee
     }
 
-    fn clock(&self) -> Now {
+    /// The moment that every replica's clocks show.
+    #[must_use]
+    pub fn now(&self) -> Now {
         let millis = self.now.as_micros() / 1_000;
-        Now { monotonic: self.now, wall: Timestamp::from_millis(1_000_000 + millis) }
+        Now { monotonic: self.now, wall: Timestamp::from_millis(GENESIS_MILLIS + millis) }
     }
 
-    /// Stops a replica for good.
+    /// Stops a replica: what was in its memory is lost, what it made durable is kept.
     pub fn kill(&mut self, index: u16) {
         self.replicas[usize::from(index)] = None;
     }
 
-    /// Restarts a replica from its disk.
+    /// Starts a replica, up or down, from what it made durable, and opens its links again.
+    /// Messages on their way still arrive.
+    ///
+    /// # Panics
+    /// When it stored batches: lanes are not brought back here.
     pub fn restart(&mut self, index: u16) {
-        let at = usize::from(index);
         let me = ValidatorIndex::new(index);
+        assert!(self.stores[me.as_usize()].is_empty(), "{me} would lose its batches");
         self.queue.retain(|_, (to, input)| *to != me || matches!(input, Input::Message(_)));
-        let mut r = self.disks[at].clone();
-        let n = self.committed[at].len();
-        r.committed = self.committed[at][n.saturating_sub(64)..].to_vec();
-        let head = n as u64;
-        r.uncommitted.retain(|b| b.header.height.get() > head);
-        let k = r.ordered.len();
-        r.ordered = r.ordered[k.saturating_sub(64)..].to_vec();
-        let config = config_of(&self.set, index);
-        let (replica, outputs) = Replica::recover(&config, r, self.clock());
-        self.replicas[at] = Some(replica);
-        self.perform(me, outputs);
-        let peers: Vec<_> = self.set.indices().filter(|i| *i != me).collect();
-        for p in peers {
-            self.inject(p, Input::PeerUp(me), Duration::ZERO);
-            self.inject(me, Input::PeerUp(p), Duration::ZERO);
+        let recovered = self.recovered(me);
+        self.start(me, recovered);
+        for peer in self.members().into_iter().filter(|peer| *peer != me) {
+            self.reconnect(me, peer);
         }
     }
 
-    /// Hands an input to a replica after `after`.
+    fn start(&mut self, me: ValidatorIndex, recovered: Recovered) {
+        let config = config_of(&self.set, me.get());
+        let (replica, outputs) = Replica::recover(&config, recovered, self.now());
+        self.replicas[me.as_usize()] = Some(replica);
+        self.perform(me, outputs);
+    }
+
+    /// What storage gives back: the vote record and every block that is not final, but only the
+    /// last of what is final and ordered.
+    fn recovered(&self, me: ValidatorIndex) -> Recovered {
+        let (disk, committed) = (&self.disks[me.as_usize()], &self.committed[me.as_usize()]);
+        let unordered = committed.len() - disk.ordered.len();
+        let kept = committed.len().saturating_sub(unordered.max(RECOVERED_BLOCKS));
+        Recovered {
+            committed: committed[kept..].to_vec(),
+            frontier: frontier_after(committed),
+            ordered: disk.ordered[disk.ordered.len().saturating_sub(RECOVERED_BLOCKS)..].to_vec(),
+            ordered_frontier: frontier_after(&committed[..disk.ordered.len()]),
+            ..disk.clone()
+        }
+    }
+
+    /// Tells two members that the streams between them opened again.
+    pub fn reconnect(&mut self, one: ValidatorIndex, other: ValidatorIndex) {
+        self.inject(other, Input::PeerUp(one), Duration::ZERO);
+        self.inject(one, Input::PeerUp(other), Duration::ZERO);
+    }
+
+    /// Hands an input to a replica after `after`, if it is up then.
     pub fn inject(&mut self, to: ValidatorIndex, input: Input, after: Duration) {
         self.serial += 1;
         self.queue.insert((self.now.after(after), self.serial), (to, input));
@@ -213,11 +182,8 @@ impl Committee {
     /// A user submits to a member.
     pub fn submit(&mut self, to: u16, rollup: u64, payload: &[u8]) {
         let rollup = RollupId::new(rollup);
-        let transaction = crate::input::HashedTransaction {
-            rollup,
-            id: chorale_types::transaction::transaction_id(rollup, payload),
-            payload: Arc::from(payload),
-        };
+        let id = transaction_id(rollup, payload);
+        let transaction = HashedTransaction { rollup, id, payload: Arc::from(payload) };
         let input = Input::Submit(Ticket(self.serial), vec![transaction]);
         self.inject(ValidatorIndex::new(to), input, Duration::ZERO);
     }
@@ -228,12 +194,25 @@ impl Committee {
         while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
             let ((at, _), (to, input)) = entry.remove_entry();
             self.now = at;
-            let now = self.clock();
+            let now = self.now();
             let Some(replica) = &mut self.replicas[to.as_usize()] else { continue };
             let outputs = replica.step(now, input);
             self.perform(to, outputs);
         }
         self.now = end;
+    }
+
+    /// Lets time pass in steps of a tenth of a millisecond until `done`; `false` when it is not
+    /// after `limit`.
+    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now.after(limit);
+        while self.now < end {
+            if done(self) {
+                return true;
+            }
+            self.run(Duration::from_micros(100));
+        }
+        done(self)
     }
 
     fn perform(&mut self, me: ValidatorIndex, outputs: Vec<Output>) {
@@ -245,49 +224,19 @@ impl Committee {
                 }
                 Output::Send(to, statement, _) => self.send(me, to, statement),
                 Output::Verify(Job { id, work }) => {
-                    self.inject(me, Input::Checked(id, check(&work)), Duration::ZERO);
+                    self.inject(me, Input::Checked(id, signing::check(&work)), Duration::ZERO);
                 }
                 Output::Arm(timer, at) => {
-                    let after = at.since(self.now);
-                    self.inject(me, Input::Timer(timer), after);
+                    self.inject(me, Input::Timer(timer), at.since(self.now));
                 }
-                Output::Commit(block) => {
-                    let height = block.block.header.height;
-                    let n = self.committed[me.as_usize()].len() as u64 + 1;
-                    if height.get() < n {
-                        assert_eq!(
-                            self.committed[me.as_usize()][height.get() as usize - 1].hash,
-                            block.hash
-                        );
-                    } else {
-                        assert_eq!(height.get(), n, "contiguous");
-                        self.committed[me.as_usize()].push(block);
-                    }
-                    let root = root_at(height);
-                    if self.orders[me.as_usize()] {
-                        self.disks[me.as_usize()].ordered.push((height, root));
-                        self.inject(me, Input::Ordered { height, root }, Duration::ZERO);
-                    }
-                }
-                Output::Ask(to, id, request) => {
-                    let pass = (self.ask_filter)(me, to, &request);
-                    let response = if pass { self.answer(to, &request) } else { None };
-                    let after = if response.is_some() {
-                        self.delay * self.answer_links
-                    } else {
-                        self.patience
-                    };
-                    let input = Input::Response { from: to, id, response };
-                    self.inject(me, input, after);
-                }
+                Output::Commit(block) => self.commit(me, block),
+                Output::Ask(to, id, request) => self.ask(me, (to, id), &request),
                 Output::Report(peer, fault) => {
                     self.faults.insert((me, peer, fault));
                 }
                 Output::Note(note) => self.notes[me.as_usize()].push(note),
-                Output::Admitted(..)
-                | Output::Level(..)
-                | Output::Respond(..)
-                | Output::Serve(..) => {}
+                Output::Admitted(..) | Output::Level(..) => {}
+                Output::Respond(..) | Output::Serve(..) => unreachable!("only `answer` asks"),
             }
         }
     }
@@ -306,9 +255,9 @@ impl Committee {
             Record::Vote { blocks, record } => {
                 let disk = &mut self.disks[me.as_usize()];
                 disk.vote = Some((*record).clone());
-                for b in blocks {
-                    if !disk.uncommitted.contains(&b) {
-                        disk.uncommitted.push(b);
+                for block in blocks {
+                    if !disk.uncommitted.contains(&block) {
+                        disk.uncommitted.push(block);
                     }
                 }
             }
@@ -316,118 +265,71 @@ impl Committee {
         }
     }
 
-    /// Signs where needed and puts a message on its links.
-    pub fn send(&mut self, me: ValidatorIndex, to: Recipients, statement: Statement) {
-        let own = !matches!(statement, Statement::Message(_));
-        let message = sign(statement);
-        if own {
-            self.monitor(me, &message);
+    fn commit(&mut self, me: ValidatorIndex, block: CommittedBlock) {
+        let height = block.block.header.height;
+        let committed = &mut self.committed[me.as_usize()];
+        let heights = committed.len() as u64;
+        assert_eq!(height.get(), heights + 1, "{me} commits heights in order, each once");
+        committed.push(block);
+        let disk = &mut self.disks[me.as_usize()];
+        disk.uncommitted.retain(|block| block.header.height > height);
+        if self.orders[me.as_usize()] {
+            let root = root_at(height);
+            disk.ordered.push((height, root));
+            self.inject(me, Input::Ordered { height, root }, Duration::ZERO);
         }
+    }
+
+    /// Signs where needed, and puts the message on its links and, if it is the sender's own, into
+    /// the sender's hands.
+    fn send(&mut self, me: ValidatorIndex, to: Recipients, statement: Statement) {
+        let own = !matches!(statement, Statement::Message(_));
+        let message = signing::sign(statement);
         if own {
+            self.monitor.watch(me, &message);
             self.inject(me, Input::Own(message.clone()), Duration::ZERO);
         }
-        let targets: Vec<ValidatorIndex> = match to {
-            Recipients::All => self.set.indices().filter(|index| *index != me).collect(),
+        let targets = match to {
+            Recipients::All => self.members(),
             Recipients::One(index) => vec![index],
         };
-        for target in targets {
+        for target in targets.into_iter().filter(|target| *target != me) {
             if (self.filter)(me, target, &message) {
+                let after = self.delay + self.random.duration_below(self.jitter);
                 let received = Received { from: me, message: message.clone() };
-                let d = self.delay + Duration::from_micros(self.random(self.jitter.max(1)));
-                self.inject(target, Input::Message(received), d);
+                self.inject(target, Input::Message(received), after);
             }
         }
     }
 
-    /// The next random number below `below`.
-    pub fn random(&mut self, below: u64) -> u64 {
-        self.rng ^= self.rng << 13;
-        self.rng ^= self.rng >> 7;
-        self.rng ^= self.rng << 17;
-        self.rng % below
+    fn members(&self) -> Vec<ValidatorIndex> {
+        self.set.indices().collect()
     }
 
-    fn monitor(&mut self, me: ValidatorIndex, m: &Message) {
-        use chorale_types::codec::Encode;
-        let (kind, view, bytes) = match m {
-            Message::Vote(v) => (v.kind as u8, v.vote.view.get(), v.vote.to_bytes()),
-            Message::Timeout(t) => (2, t.view.get(), t.vote().to_bytes()),
-            Message::Proposal(p) => (3, p.view.get(), p.block_hash().as_bytes().to_vec()),
-            _ => return,
-        };
-        let old = self.signed.entry((me, kind, view)).or_insert_with(|| bytes.clone());
-        assert_eq!(*old, bytes, "{me} signed twice: kind {kind} view {view}");
-        if let Message::Timeout(t) = m {
-            let hq = t.high_qc.view().get();
-            for ((_, _, v), _) in self.signed.range((me, 1, 0)..=(me, 1, view)) {
-                assert!(*v <= hq, "{me} commit {v} then timeout {view} hq {hq}");
-            }
-        }
+    /// What a replica tells about itself.
+    ///
+    /// # Panics
+    /// When it is down.
+    #[must_use]
+    pub fn status(&self, index: u16) -> Status {
+        self.replicas[usize::from(index)].as_ref().expect("it is up").status()
     }
 
-    /// Answers a question from what a live member has made final or stored.
-    fn answer(
-        &mut self,
-        of: ValidatorIndex,
-        request: &chorale_types::message::Request,
-    ) -> Option<Response> {
-        use chorale_types::message::Request;
-        self.replicas[of.as_usize()].as_ref()?;
-        if let Request::Block { .. } = request {
-            let now = self.clock();
-            let input = Input::Request {
-                from: ValidatorIndex::new(0),
-                token: crate::input::RequestToken(0),
-                request: request.clone(),
+    /// Where each replica is, in one line, for what a failed assertion says.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut line = String::new();
+        for (index, replica) in self.replicas.iter().enumerate() {
+            let Some(status) = replica.as_ref().map(Replica::status) else {
+                write!(line, "[{index}: down]").expect("strings grow");
+                continue;
             };
-            let out = self.replicas[of.as_usize()].as_mut()?.step(now, input);
-            for o in out {
-                if let Output::Respond(_, _, r) = o {
-                    return Some(r);
-                }
-            }
-            if let Request::Block { hash } = request {
-                let stored =
-                    self.disks[of.as_usize()].uncommitted.iter().find(|b| b.hash() == *hash);
-                if let Some(b) = stored {
-                    return Some(Response::Block { block: Some(b.clone()) });
-                }
-            }
+            let Status { view, height, target_height, high_qc_view, ordered_height, .. } = status;
+            write!(line, "[{index}: view {view}, height {height} of {target_height}, ")
+                .and_then(|()| write!(line, "lock {high_qc_view}, ordered {ordered_height}]"))
+                .expect("strings grow");
         }
-        let committed = &self.committed[of.as_usize()];
-        Some(match request {
-            Request::Chain { from } => {
-                let piece: Vec<_> = committed
-                    .iter()
-                    .filter(|b| b.block.header.height >= *from)
-                    .take(chorale_types::limits::SYNC_BLOCKS_MAX)
-                    .collect();
-                let whole = piece.iter().rposition(|b| b.cert.vote().block == b.hash);
-                let piece = &piece[..whole.map_or(0, |at| at + 1)];
-                let cert = piece.last().map(|b| (*b.cert).clone());
-                Response::Chain { blocks: piece.iter().map(|b| b.block.clone()).collect(), cert }
-            }
-            Request::Block { hash } => {
-                let block = committed.iter().find(|b| b.hash == *hash);
-                Response::Block { block: block.map(|b| b.block.clone()) }
-            }
-            Request::Batches { ids } => {
-                let store = &self.stores[of.as_usize()];
-                let batches = ids.iter().filter_map(|id| store.get(&id.digest).cloned()).collect();
-                Response::Batches { batches }
-            }
-            Request::Headers { tip, above } => {
-                let store = &self.stores[of.as_usize()];
-                let (mut headers, mut at) = (Vec::new(), tip.digest);
-                while let Some(batch) = store.get(&at).filter(|b| b.header.seq > *above) {
-                    let signature = batch.owner_signature;
-                    headers.push(SignedHeader { header: batch.header, signature });
-                    at = batch.header.prev;
-                }
-                Response::Headers { headers }
-            }
-            Request::Availability { .. } => Response::Availability { cert: None },
-        })
+        line
     }
 
     /// The hashes that a member made final, by height.
@@ -445,56 +347,8 @@ impl Committee {
     }
 }
 
-/// The made-up root of the ordering state at a height.
-#[must_use]
-pub fn root_at(height: Height) -> Digest {
-    chorale_types::crypto::hash::hash_of(chorale_types::crypto::hash::Domain::Ordered, &height)
-}
-
-/// Everything is good but garbage, and certificates below a quorum are not made here.
-fn check(work: &Work) -> Verdict {
-    let aggregate = Some(BlsSignature::from_bytes([2; 96]));
-    let bad = |shares: Vec<(ValidatorIndex, BlsSignature)>| {
-        shares.into_iter().filter(|(_, s)| *s == garbage()).map(|(index, _)| index).collect()
-    };
-    match work {
-        Work::All(_) => Verdict::All { good: true },
-        Work::Votes { shares, .. } => Verdict::Shares { bad: bad(shares.clone()), aggregate },
-        Work::Timeouts { shares } => {
-            let shares = shares.iter().map(|(index, _, signature)| (*index, *signature)).collect();
-            Verdict::Shares { bad: bad(shares), aggregate }
-        }
-        Work::Acks { .. } => Verdict::Shares { bad: Vec::new(), aggregate: None },
-    }
-}
-
-fn sign(statement: Statement) -> Message {
-    let bls = BlsSignature::from_bytes([1; 96]);
-    let ed = Signature::from_bytes([1; 64]);
-    match statement {
-        Statement::Message(message) => message,
-        Statement::Vote(cleared) => {
-            let vote = cleared.into_statement();
-            Message::Vote(VoteMessage {
-                kind: vote.kind,
-                vote: vote.vote,
-                signature: bls,
-                ordered_height: vote.ordered_height,
-            })
-        }
-        Statement::Timeout(cleared) => {
-            Message::Timeout(Arc::new(cleared.into_statement().signed(bls)))
-        }
-        Statement::Proposal(cleared) => Message::Proposal(Arc::new(cleared.into_statement())),
-        Statement::Acknowledge(statement) => Message::Ack(AckMessage { statement, signature: ed }),
-        Statement::Rescue(SignedHeader { header, signature }) => {
-            Message::Rescue(RescueMessage { header, owner_signature: signature, signature: ed })
-        }
-    }
-}
-
-/// The certificate view 0 starts from, for tests that build their own.
-#[must_use]
-pub fn start_of(set: &ValidatorSet) -> QuorumCert {
-    set.start().clone()
+fn frontier_after(blocks: &[CommittedBlock]) -> Frontier {
+    blocks.iter().fold(Frontier::default(), |frontier, block| {
+        frontier.advance(&block.block.body, u64::MAX).expect("a final chain stands on itself")
+    })
 }

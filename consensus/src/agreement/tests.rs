@@ -1,10 +1,13 @@
 //! Scenarios of the view machine, each with four replicas unless it says otherwise.
 
-mod recovery;
+mod bounds;
+mod catch_up;
+mod restarts;
+mod timers;
 
 use super::leaders::Leaders;
 use crate::note::{Fault, Note};
-use crate::testing::{Committee, garbage, set_of};
+use crate::testing::{Committee, Filter, garbage, set_of};
 use chorale_types::ids::{Height, ValidatorIndex, View};
 use chorale_types::message::Message;
 use chorale_types::vote::VoteKind;
@@ -20,6 +23,15 @@ fn leader_of(committee: &Committee, view: u64) -> ValidatorIndex {
 
 fn count(committee: &Committee, index: u16, wanted: impl Fn(&Note) -> bool) -> usize {
     committee.notes[usize::from(index)].iter().filter(|note| wanted(note)).count()
+}
+
+/// Everything passes that is not from or to this member.
+fn all_but(index: u16) -> Filter {
+    Box::new(move |from, to, _| from.get() != index && to.get() != index)
+}
+
+fn is_commit_vote(message: &Message) -> bool {
+    matches!(message, Message::Vote(vote) if vote.kind == VoteKind::Commit)
 }
 
 #[test]
@@ -80,7 +92,7 @@ fn stake_decides_and_not_heads() {
 fn a_replica_cut_off_for_long_catches_up_and_votes_again() {
     let mut committee = Committee::new(&[1, 1, 1, 1]);
     committee.run(SECOND);
-    committee.filter = Box::new(|from, to, _| from.get() != 3 && to.get() != 3);
+    committee.filter = all_but(3);
     committee.run(SECOND * 60);
     let behind = committee.chain(0).len() - committee.chain(3).len();
     assert!(behind > 50, "only {behind} behind");
