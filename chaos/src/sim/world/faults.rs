@@ -28,8 +28,13 @@ impl World {
                 self.shared.counters.destroyed += 1;
             }
             Fault::Pause { node, long } => {
-                let until = &mut self.nodes[node].paused_until;
-                *until = (*until).max(self.shared.now + long);
+                // Only a process can be stopped, and healing ends every pause: what was put off
+                // must not come later than that.
+                let end = (self.shared.now + long).min(self.shared.plan.heal_at);
+                let node = &mut self.nodes[node];
+                if node.running.is_some() {
+                    node.paused_until = node.paused_until.max(end);
+                }
             }
             Fault::Cut { from, to, long } => {
                 self.shared.network.cut(from, to);
