@@ -64,7 +64,14 @@ impl Replica {
 /// Lanes start where ordering does: what is final but not ordered may lack batches, which are
 /// fetched as after any commit (R6).
 fn recover_lanes(config: &Config, recovered: Recovered, ctx: &mut Context<'_>) -> Lanes {
-    let Recovered { batches, own_lane, ordered_frontier, committed, ordered, .. } = recovered;
+    let Recovered { mut batches, own_lane, ordered_frontier, committed, ordered, frontier, .. } =
+        recovered;
+    // A batch above what is final that was stored without an acknowledgement was certified once,
+    // and the certificate is forgotten: it is taken in anew, so that it can be acknowledged.
+    batches.retain(|stored| {
+        let header = &stored.batch.header;
+        stored.acknowledged || header.seq <= frontier.seq(header.lane)
+    });
     let ordered = ordered.last().map_or(Height::ZERO, |(height, _)| *height);
     let mut lanes = Lanes::recover(config, batches, own_lane, &ordered_frontier, ctx);
     let mut frontier = ordered_frontier;
