@@ -32,6 +32,7 @@ pub use error::Code;
 
 use crate::handles::Handles;
 use crate::ledger::{Ledger, LedgerError};
+use crate::submissions::Submissions;
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::routing::{get, post};
@@ -91,6 +92,7 @@ struct Inner {
     submits: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    prepares: Arc<Semaphore>,
     body_bytes: Arc<Semaphore>,
     beats: heartbeat::Beats,
 }
@@ -104,6 +106,7 @@ impl App {
             submits: of(config.submits_max),
             streams: of(config.streams_max),
             reads: of(config.reads_max),
+            prepares: of(config.prepares_max),
             body_bytes: of(config.body_bytes_max),
             beats: heartbeat::Beats::default(),
         }))
@@ -135,19 +138,22 @@ impl App {
         turn(&self.0.streams, "streams", self.0.config.streams_max)
     }
 
-    /// Runs a read of storage where it may block, when it is its turn.
+    /// Runs a read of storage where it may block, in its turn.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = Arc::clone(&self.0.reads).acquire_owned().await;
         let ledger = self.0.handles.ledger.clone();
-        blocking(move || {
-            // Held by the read itself: it goes on when its caller is gone.
-            let _turn = turn;
-            read(&ledger).map_err(Problem::from)
-        })
-        .await
+        blocking(&self.0.reads, move || read(&ledger).map_err(Problem::from)).await
+    }
+
+    /// Reads, hashes and looks up what a caller hands in, where it may block, in its turn.
+    async fn prepare<T: Send + 'static>(
+        &self,
+        prepare: impl FnOnce(&Submissions) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let submissions = self.0.handles.submissions.clone();
+        blocking(&self.0.prepares, move || prepare(&submissions)).await
     }
 }
 
@@ -157,11 +163,18 @@ fn turn(of: &Arc<Semaphore>, what: &str, max: usize) -> Result<OwnedSemaphorePer
     })
 }
 
-/// Runs `work` where it may block.
+/// Runs `work` where it may block, when it is its turn.
 async fn blocking<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(work).await {
+    let turn = Arc::clone(turns).acquire_owned().await;
+    let worked = tokio::task::spawn_blocking(move || {
+        // Held by the work itself: it goes on when its caller is gone.
+        let _turn = turn;
+        work()
+    });
+    match worked.await {
         Ok(done) => done,
         Err(_) => Err(Problem::new(Code::Internal, "the node failed at this call")),
     }

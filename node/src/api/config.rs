@@ -37,6 +37,8 @@ pub struct ApiConfig {
     pub submits_max: usize,
     /// Reads of storage at once; one more waits for its turn.
     pub reads_max: usize,
+    /// Submit bodies taken apart at once; one more waits for its turn.
+    pub prepares_max: usize,
     /// Bytes of submit bodies held at once, over all calls.
     pub body_bytes_max: usize,
     /// How long a request head may take, and a connection without request may stay.
@@ -60,6 +62,7 @@ impl Default for ApiConfig {
             streams_max: connections_max() / 4,
             submits_max: connections_max() / 2,
             reads_max: 8,
+            prepares_max: 4,
             body_bytes_max: 64 * 1024 * 1024,
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(15),

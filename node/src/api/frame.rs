@@ -55,8 +55,12 @@ fn render(frame: &Frame) -> Bytes {
     text.into()
 }
 
-/// "Nothing for you up to here", as a stream's event without a cursor.
+/// "Nothing for you up to here", as a stream's event without a cursor. Before the chain's first
+/// block there is nothing to prove it with, and it is a comment that keeps the connection open.
 pub(super) fn heartbeat(rollup: RollupId, view: &HeartbeatView) -> Bytes {
+    if view.proof.is_empty() {
+        return Bytes::from_static(b": no block yet\n\n");
+    }
     let HeartbeatView { next_sequence, height, complete_at, .. } = view;
     let proof = BASE64_STANDARD.encode(&view.proof);
     format!(

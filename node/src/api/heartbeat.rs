@@ -41,17 +41,21 @@ impl Beats {
 }
 
 impl App {
-    /// A heartbeat of `rollup`, at most a second old.
-    pub(super) async fn heartbeat(&self, rollup: RollupId) -> Result<Arc<Beat>, Problem> {
-        let head = self.handles().ledger.head(rollup).unwrap_or_default().sequence;
-        if let Some(beat) = self.beats().fresh(rollup, head) {
-            return Ok(beat);
+    /// A heartbeat of `rollup`, at most a second old; `None` when a block came while it was made,
+    /// which its proof may or may not speak of.
+    pub(super) async fn heartbeat(&self, rollup: RollupId) -> Result<Option<Arc<Beat>>, Problem> {
+        let head = || self.handles().ledger.head(rollup).unwrap_or_default().sequence;
+        if let Some(beat) = self.beats().fresh(rollup, head()) {
+            return Ok(Some(beat));
         }
         let view = self.read(move |ledger| ledger.read_heartbeat(rollup)).await?;
         let event = frame::heartbeat(rollup, &view);
         let next_sequence = view.next_sequence;
         let beat = Arc::new(Beat { next_sequence, event, made: Instant::now() });
+        if head().next() != next_sequence {
+            return Ok(None);
+        }
         self.beats().keep(rollup, &beat);
-        Ok(beat)
+        Ok(Some(beat))
     }
 }

@@ -27,8 +27,7 @@ pub(super) async fn transaction(
         Some(Ok(id)) => id,
         Some(Err(_)) | None => return Err(bad("id", text, "0x and 64 hex digits")),
     };
-    let submissions = app.handles().submissions.clone();
-    let progress = super::blocking(move || Ok(submissions.progress(rollup.id, id))).await?;
+    let progress = app.prepare(move |known| Ok(known.progress(rollup.id, id))).await?;
     match progress {
         Some(progress) => {
             let place = progress.place.map(submit::place);

@@ -159,7 +159,7 @@ impl Subscriber {
     /// "Nothing for you up to here"; `None` when a block came meanwhile.
     async fn heartbeat(&self) -> Option<Bytes> {
         let beat = self.app.heartbeat(self.rollup).await;
-        let beat = beat.inspect_err(|problem| tracing::warn!(?problem, "heartbeat")).ok()?;
+        let beat = beat.inspect_err(|problem| tracing::warn!(?problem, "heartbeat")).ok()??;
         (beat.next_sequence == self.next).then(|| beat.event.clone())
     }
 }

@@ -30,13 +30,13 @@ pub(super) async fn submit(
     let wish = Wish::parse(request.uri())?;
     let _turn = app.submit_turn()?;
     let body = body::read(&app, request).await?;
-    let submissions = app.handles().submissions.clone();
     let id = rollup.id;
-    let mut entries = super::blocking(move || {
-        let named = transactions::named(id, &body)?;
-        Ok(named.into_iter().map(|one| Entry::judge(one, &submissions)).collect::<Vec<_>>())
-    })
-    .await?;
+    let mut entries = app
+        .prepare(move |submissions| {
+            let named = transactions::named(id, &body)?;
+            Ok(named.into_iter().map(|one| Entry::judge(one, submissions)).collect::<Vec<_>>())
+        })
+        .await?;
     hand_in(&app, &mut entries).await?;
     learn(&app, id, &mut entries, wish).await;
     answer(entries, wish.level)

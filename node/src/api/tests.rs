@@ -1,6 +1,7 @@
 //! The interface as its callers meet it: over a socket.
 
 mod bad_input;
+mod bounds;
 mod http;
 mod read;
 mod replica;

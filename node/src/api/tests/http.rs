@@ -206,6 +206,10 @@ impl Events {
 }
 
 fn parse_event(text: &str) -> Event {
+    if text.starts_with(':') {
+        let kind = "comment".to_owned();
+        return Event { kind, id: None, data: serde_json::Value::Null };
+    }
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
     Event {
         kind: field("event: ").unwrap().to_owned(),

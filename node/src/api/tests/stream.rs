@@ -8,9 +8,9 @@ use chorale_client::{Chain, Client, Follow, RollupStream, StreamEvent};
 use chorale_types::ids::{RollupId, Sequence};
 use serde_json::json;
 use std::time::Duration;
-use tokio::net::TcpStream;
 
-async fn open(world: &World, query: &str, headers: &str) -> Events {
+/// Opens a stream of [`ROLLUP`].
+pub(super) async fn open(world: &World, query: &str, headers: &str) -> Events {
     let path = format!("/v1/rollups/{ROLLUP}/stream{query}");
     Events::open(world.http, &path, headers).await.unwrap_or_else(|reply| panic!("{reply:?}"))
 }
@@ -33,7 +33,7 @@ fn order_blocks(world: &World, count: u8) {
 }
 
 /// Orders more bytes than any connection holds, nobody reading; the last sequence.
-fn order_more_than_fits(world: &World) -> u64 {
+pub(super) fn order_more_than_fits(world: &World) -> u64 {
     for n in 0..40_u8 {
         let payloads: Vec<Vec<u8>> =
             (0..4).map(|m| [vec![n, m], vec![7; 126_000]].concat()).collect();
@@ -115,6 +115,24 @@ async fn a_quiet_stream_says_that_there_is_nothing() {
 }
 
 #[tokio::test]
+async fn a_chain_without_blocks_keeps_its_streams_open() {
+    let heartbeat = Duration::from_millis(20);
+    let world = World::with(ApiConfig { heartbeat, ..ApiConfig::default() }).await;
+    let client = Client::new([format!("http://{}", world.http)]).unwrap();
+    let chain = Chain::new(client.genesis().await.unwrap()).unwrap();
+    let follow = Follow { rollup: RollupId::new(ROLLUP), from: None };
+    let mut stream = RollupStream::new(client, chain, follow);
+    let (first, ()) = tokio::join!(soon(stream.next()), async {
+        let mut events = open(&world, "", "").await;
+        for _ in 0..3 {
+            assert_eq!(events.next().await.unwrap().kind, "comment");
+        }
+        order_blocks(&world, 1);
+    });
+    assert!(matches!(first, StreamEvent::Block(_)), "{first:?}");
+}
+
+#[tokio::test]
 async fn a_slow_reader_is_told_and_loses_nothing() {
     let world = World::with(ApiConfig { lagging_blocks: 8, ..ApiConfig::default() }).await;
     let mut events = open(&world, "", "").await;
@@ -142,29 +160,6 @@ async fn a_slow_reader_is_told_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_reader_that_takes_nothing_is_cut() {
-    let write_stall = Duration::from_millis(200);
-    let config = ApiConfig { write_stall, streams_max: 1, ..ApiConfig::default() };
-    let world = World::with(config).await;
-    let mut stuck = open(&world, "", "").await;
-    order_more_than_fits(&world);
-    // Its place becomes free although it never closes.
-    soon(async {
-        loop {
-            let path = format!("/v1/rollups/{ROLLUP}/stream");
-            match Events::open(world.http, &path, "").await {
-                Ok(_) => break,
-                Err(refused) => assert_eq!(refused.code(), "overloaded"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
-    while stuck.next().await.is_some() {}
-    assert!(!stuck.ended, "cut, not ended");
-}
-
-#[tokio::test]
 async fn a_client_that_trusts_nobody_reads_on_through_a_restart() {
     let mut world = World::start().await;
     order_blocks(&world, 3);
@@ -186,59 +181,4 @@ async fn a_client_that_trusts_nobody_reads_on_through_a_restart() {
     let expected = expected
         .map(|(sequence, height, n)| (sequence, vec![format!("{height}-{n}").into_bytes()]));
     assert_eq!(seen, expected, "each verified, in order, once");
-}
-
-#[tokio::test]
-async fn one_connection_has_one_stream() {
-    let world = World::with(ApiConfig { streams_max: 2, ..ApiConfig::default() }).await;
-    let request = format!("GET /v1/rollups/{ROLLUP}/stream HTTP/1.1\r\nhost: x\r\n\r\n");
-    let mut greedy = TcpStream::connect(world.http).await.unwrap();
-    let many = request.repeat(10_000);
-    // It need not be read to the end.
-    let _ = greedy.try_write(many.as_bytes());
-    let mut head = [0; 12];
-    soon(tokio::io::AsyncReadExt::read_exact(&mut greedy, &mut head)).await.unwrap();
-    assert_eq!(&head, b"HTTP/1.1 200");
-    open(&world, "", "").await;
-}
-
-#[tokio::test]
-async fn serves_a_bounded_number_of_streams() {
-    let world = World::with(ApiConfig { streams_max: 2, ..ApiConfig::default() }).await;
-    let path = format!("/v1/rollups/{ROLLUP}/stream");
-    let first = open(&world, "", "").await;
-    let _second = open(&world, "", "").await;
-    let refused = Events::open(world.http, &path, "").await.err().expect("no third");
-    assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
-    assert!(refused.header("retry-after").is_some());
-    assert_eq!(get(world.http, "/v1/limits").await.json()["streams_max"], 2);
-    drop(first);
-    soon(async {
-        while Events::open(world.http, &path, "").await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn serves_a_bounded_number_of_connections() {
-    let world = World::with(ApiConfig { connections_max: 3, ..ApiConfig::default() }).await;
-    let idle = [
-        TcpStream::connect(world.http).await.unwrap(),
-        TcpStream::connect(world.http).await.unwrap(),
-        TcpStream::connect(world.http).await.unwrap(),
-    ];
-    let mut further = TcpStream::connect(world.http).await.unwrap();
-    let mut answer = Vec::new();
-    soon(tokio::io::AsyncReadExt::read_to_end(&mut further, &mut answer)).await.unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 503 "), "{}", String::from_utf8_lossy(&answer));
-    drop(idle);
-    soon(async {
-        let request = b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        while super::http::raw(world.http, request).await.is_none_or(|r| r.status != 200) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
 }

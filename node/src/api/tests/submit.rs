@@ -1,11 +1,14 @@
 //! Transactions in: an answer for each, at the level asked for, once whatever is sent again.
 
-use super::http::{Reply, get, send};
+use super::http::{Reply, get, send, soon};
 use super::world::{ROLLUP, World, hex, id};
 use crate::api::ApiConfig;
 use chorale_consensus::output::{Admission, Refusal};
 use chorale_types::ids::RollupId;
 use serde_json::json;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 const OCTETS: &str = "content-type: application/octet-stream\r\n";
 const JSON: &str = "content-type: application/json; charset=utf-8\r\n";
@@ -164,6 +167,25 @@ async fn serves_a_bounded_number_of_submit_calls() {
     assert_eq!(first.json()["transactions"][0]["level"], "final");
     let third = submit(&world, "?wait=accepted", b"three").await;
     assert_eq!(third.status, 200, "its turn came back");
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_frees_its_place() {
+    let world = World::with(ApiConfig { submits_max: 1, ..ApiConfig::default() }).await;
+    let mut caller = TcpStream::connect(world.http).await.unwrap();
+    let request = format!(
+        "POST /v1/rollups/{ROLLUP}/transactions?wait=final&timeout_ms=60000 HTTP/1.1\r\n\
+         host: x\r\n{OCTETS}content-length: 3\r\n\r\none"
+    );
+    caller.write_all(request.as_bytes()).await.unwrap();
+    world.handed_in_reaches(1).await;
+    drop(caller);
+    soon(async {
+        while submit(&world, "?wait=accepted", b"two").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
