@@ -80,6 +80,19 @@ struct Call {
     answer: oneshot::Sender<Vec<Admission>>,
 }
 
+/// A waiter in the tracker, taken away again when the wait ends, also when whoever waited hung up.
+struct Registered<'a> {
+    tracker: &'a Mutex<Tracker>,
+    transactions: &'a [(RollupId, TransactionId)],
+    waiter: &'a Arc<Waiter>,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        lock(self.tracker).withdraw(self.transactions, self.waiter);
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -134,6 +147,7 @@ impl Submissions {
         timeout: Duration,
     ) -> Vec<Option<Progress>> {
         let waiter = Waiter::new(transactions.len(), level);
+        let registered = Registered { tracker: &self.inner.tracker, transactions, waiter: &waiter };
         let unknown = lock(&self.inner.tracker).register(transactions, &waiter);
         for index in unknown {
             let (rollup, id) = transactions[index];
@@ -141,7 +155,7 @@ impl Submissions {
         }
         // Whatever is reached when the time is over is the answer.
         let _ = tokio::time::timeout(timeout, waiter.done()).await;
-        lock(&self.inner.tracker).withdraw(transactions, &waiter);
+        drop(registered);
         let results = waiter.results();
         self.record(transactions, &results);
         results

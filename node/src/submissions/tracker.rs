@@ -138,6 +138,12 @@ impl Tracker {
         unknown
     }
 
+    /// How many waits there are, one for each transaction waited for.
+    #[cfg(test)]
+    pub(super) fn waits(&self) -> usize {
+        self.transactions.values().map(|tracked| tracked.waiters.len()).sum()
+    }
+
     /// Takes a waiter away again.
     pub(super) fn withdraw(
         &mut self,
