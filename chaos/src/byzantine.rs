@@ -2,6 +2,7 @@
 //! not. Outputs go in, worse outputs come out, signed with the member's own keys and nobody
 //! else's.
 
+pub(crate) mod craft;
 mod equivocator;
 mod forker;
 mod garbler;

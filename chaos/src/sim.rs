@@ -9,6 +9,7 @@ pub mod network;
 mod node;
 pub mod plan;
 pub mod queue;
+pub mod schedule;
 pub mod trace;
 pub mod verify;
 pub mod workload;

@@ -26,9 +26,10 @@ impl Equivocator {
         for (peer, _, message) in out {
             match message {
                 Message::Proposal(proposal) if proposal.block.is_some() => {
-                    let (second, shown_to) = self.seconds.entry(proposal.view).or_insert_with(|| {
-                        (Arc::new(second(proposal, signer)), rng.any())
-                    });
+                    let (second, shown_to) = self
+                        .seconds
+                        .entry(proposal.view)
+                        .or_insert_with(|| (Arc::new(second(proposal, signer)), rng.any()));
                     if *shown_to >> *peer & 1 == 1 {
                         *message = Message::Proposal(Arc::clone(second));
                     }

@@ -9,10 +9,9 @@
 //! Under the rules this never makes anything final that is not; with a commit rule on two
 //! certificates in a row it does.
 
-mod craft;
 mod memory;
 
-use super::Outgoing;
+use super::{Outgoing, craft};
 use crate::rng::Rng;
 use crate::sim::cluster::Signer;
 use crate::sim::plan::MILLI;
@@ -23,7 +22,7 @@ use chorale_types::ids::{ValidatorIndex, View};
 use chorale_types::message::{Message, Proposal, ProposalKind};
 use chorale_types::validators::ValidatorSet;
 use chorale_types::vote::{Tip, VoteKind};
-use memory::Memory;
+pub(super) use memory::Memory;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -109,7 +108,13 @@ impl Forker {
     }
 
     /// Something arrives for its replica.
-    pub(super) fn arrive(&mut self, from: usize, message: &Message, out: &mut Vec<Outgoing>, rng: &mut Rng) {
+    pub(super) fn arrive(
+        &mut self,
+        from: usize,
+        message: &Message,
+        out: &mut Vec<Outgoing>,
+        rng: &mut Rng,
+    ) {
         let from = ValidatorIndex::new(u16::try_from(from).expect("few members"));
         match message {
             Message::Vote(vote) if vote.kind == VoteKind::Prepare => {

@@ -1,7 +1,7 @@
 //! What an honest node called available is delivered, whatever became of that node.
 
-use super::ordered_root::OrderedRoot;
 use super::Check;
+use super::ordered_root::OrderedRoot;
 use chorale_types::batch::BatchId;
 use chorale_types::transaction::TransactionId;
 use std::collections::{BTreeMap, BTreeSet};

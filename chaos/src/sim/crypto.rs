@@ -148,9 +148,8 @@ impl Bls for Cheap {
         if groups.is_empty() || groups.iter().any(|(keys, _)| keys.is_empty()) {
             return Err(SignatureError::Empty);
         }
-        let sum = groups
-            .iter()
-            .fold([0, 0], |sum, (keys, message)| add(sum, sum_of(keys, message)));
+        let sum =
+            groups.iter().fold([0, 0], |sum, (keys, message)| add(sum, sum_of(keys, message)));
         check(sum, aggregate)
     }
 }

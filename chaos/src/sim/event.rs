@@ -58,8 +58,16 @@ pub(crate) enum Packet {
     Message(Message),
     /// A message as bytes.
     Wire(Arc<[u8]>),
-    Request { id: AskId, boot: u64, request: Request },
-    Response { id: AskId, boot: u64, response: Response },
+    Request {
+        id: AskId,
+        boot: u64,
+        request: Request,
+    },
+    Response {
+        id: AskId,
+        boot: u64,
+        response: Response,
+    },
 }
 
 impl Event {

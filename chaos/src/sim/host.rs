@@ -9,7 +9,9 @@ use chorale_consensus::Input;
 use chorale_consensus::input::{AskId, RequestToken, Ticket, Timer};
 use chorale_consensus::job::Job;
 use chorale_consensus::note::{Fault, Note};
-use chorale_consensus::output::{Admission, Recipients, Statement, TimeoutStatement};
+use chorale_consensus::output::{
+    Admission, Recipients, Statement, TimeoutStatement, VoteStatement,
+};
 use chorale_consensus::record::{Record, RecordId};
 use chorale_node::barrier::LaneWrite;
 use chorale_node::execute::Host;
@@ -17,9 +19,7 @@ use chorale_types::batch::{Batch, BatchId};
 use chorale_types::block::CommittedBlock;
 use chorale_types::ids::ValidatorIndex;
 use chorale_types::level::Level;
-use chorale_types::message::{
-    AckMessage, Message, Request, RescueMessage, Response, VoteMessage,
-};
+use chorale_types::message::{AckMessage, Message, Request, RescueMessage, Response, VoteMessage};
 use chorale_types::time::Instant;
 use chorale_types::vote::{Timeout, TimeoutVote};
 use std::sync::Arc;
@@ -88,37 +88,13 @@ impl Host for SimHost<'_> {
     }
 
     fn send(&mut self, to: Recipients, statement: Statement) {
-        let message = match statement {
-            Statement::Message(message) => {
-                let (me, now) = (self.me(), self.shared.now);
-                self.shared.transmit(me, now, (to, message), self.adversary);
-                return;
-            }
-            Statement::Vote(vote) => {
-                let vote = vote.into_statement();
-                let signature = self.signer.vote(vote.kind, &vote.vote);
-                let (kind, ordered_height) = (vote.kind, vote.ordered_height);
-                Message::Vote(VoteMessage { kind, vote: vote.vote, signature, ordered_height })
-            }
-            Statement::Timeout(timeout) => {
-                Message::Timeout(Arc::new(sign_timeout(timeout.into_statement(), self.signer)))
-            }
-            Statement::Proposal(proposal) => {
-                let mut proposal = proposal.into_statement();
-                proposal.signature = self.signer.proposal(&proposal.vote());
-                Message::Proposal(Arc::new(proposal))
-            }
-            Statement::Acknowledge(statement) => {
-                let signature = self.signer.acknowledge(&statement);
-                Message::Ack(AckMessage { statement, signature })
-            }
-            Statement::Rescue(signed) => Message::Rescue(RescueMessage {
-                header: signed.header,
-                owner_signature: signed.signature,
-                signature: self.signer.acknowledge(&signed.header.acknowledgement()),
-            }),
-        };
-        self.signed_later(to, message);
+        let (message, own) = sign(statement, self.signer);
+        if own {
+            self.signed_later(to, message);
+        } else {
+            let (me, now) = (self.me(), self.shared.now);
+            self.shared.transmit(me, now, (to, message), self.adversary);
+        }
     }
 
     fn verify(&mut self, job: Job) {
@@ -203,6 +179,36 @@ impl Host for SimHost<'_> {
             self.shared.on_note(self.body.run.node, &note);
         }
     }
+}
+
+/// The message that a statement becomes, and whether it is the signer's own.
+pub(crate) fn sign(statement: Statement, signer: &Signer) -> (Message, bool) {
+    let message = match statement {
+        Statement::Message(message) => return (message, false),
+        Statement::Vote(vote) => {
+            let VoteStatement { kind, vote, ordered_height } = vote.into_statement();
+            let signature = signer.vote(kind, &vote);
+            Message::Vote(VoteMessage { kind, vote, signature, ordered_height })
+        }
+        Statement::Timeout(timeout) => {
+            Message::Timeout(Arc::new(sign_timeout(timeout.into_statement(), signer)))
+        }
+        Statement::Proposal(proposal) => {
+            let mut proposal = proposal.into_statement();
+            proposal.signature = signer.proposal(&proposal.vote());
+            Message::Proposal(Arc::new(proposal))
+        }
+        Statement::Acknowledge(statement) => {
+            let signature = signer.acknowledge(&statement);
+            Message::Ack(AckMessage { statement, signature })
+        }
+        Statement::Rescue(signed) => Message::Rescue(RescueMessage {
+            header: signed.header,
+            owner_signature: signed.signature,
+            signature: signer.acknowledge(&signed.header.acknowledgement()),
+        }),
+    };
+    (message, true)
 }
 
 /// A timeout with its signature.

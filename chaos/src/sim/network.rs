@@ -50,11 +50,7 @@ impl Network {
     #[must_use]
     pub fn new(members: usize, profile: LinkProfile, seed: u64) -> Self {
         let link = Link { profile, cuts: 0, clogged_until: 0, last_arrival: 0 };
-        Self {
-            members,
-            links: vec![link; members * members],
-            rng: Rng::new(seed, Stream::Network),
-        }
+        Self { members, links: vec![link; members * members], rng: Rng::new(seed, Stream::Network) }
     }
 
     fn link(&mut self, from: usize, to: usize) -> &mut Link {

@@ -8,10 +8,10 @@ use super::disk::SimDisk;
 use super::event::Run;
 use super::queue::Micros;
 use crate::byzantine::Adversary;
+use chorale_consensus::input::{AskId, RequestToken};
 use chorale_consensus::ordering::OrderState;
 use chorale_consensus::record::{RecordId, VoteRecord};
 use chorale_consensus::{Config, Output, Replica};
-use chorale_consensus::input::{AskId, RequestToken};
 use chorale_node::barrier::{BatchBarrier, LaneWrite, VoteBarrier};
 use chorale_node::execute::Executor;
 use chorale_node::feed::Feed;
@@ -128,11 +128,7 @@ pub(crate) struct Started {
 }
 
 impl Node {
-    pub(crate) fn new(
-        signer: Signer,
-        adversary: Option<Adversary>,
-        clock_ahead_ms: u64,
-    ) -> Self {
+    pub(crate) fn new(signer: Signer, adversary: Option<Adversary>, clock_ahead_ms: u64) -> Self {
         Self {
             index: signer.index.as_usize(),
             signer,
@@ -198,7 +194,12 @@ impl Node {
             lanes: recovery.lanes.is_ok(),
             genesis_time: cluster.genesis.time,
             genesis_root: OrderState::genesis(&cluster.genesis).root(),
-            rollups: cluster.genesis.rollups.iter().map(|rollup| rollup.id).collect::<Vec<RollupId>>(),
+            rollups: cluster
+                .genesis
+                .rollups
+                .iter()
+                .map(|rollup| rollup.id)
+                .collect::<Vec<RollupId>>(),
         };
         let genesis = (Height::ZERO, *cluster.set.chain());
         let head = recovery.recovered.committed.last();

@@ -30,16 +30,17 @@ impl SimVerifier {
     #[must_use]
     pub fn answer(&self, work: &Work) -> Verdict {
         match work {
-            Work::All(checks) => Verdict::All { good: checks.iter().all(|check| self.check(check)) },
+            Work::All(checks) => {
+                Verdict::All { good: checks.iter().all(|check| self.check(check)) }
+            }
             Work::Votes { kind, vote, shares } => {
                 let good = |shares: &[&(ValidatorIndex, BlsSignature)]| match shares {
                     [(signer, signature)] => {
                         self.bls.verify_vote(*kind, vote, *signer, signature).is_ok()
                     }
-                    many => self.sum_is_good(
-                        many.iter().map(|share| (share.0, share.1)),
-                        |_| vote.signing_bytes(*kind, self.bls.set().chain()),
-                    ),
+                    many => self.sum_is_good(many.iter().map(|share| (share.0, share.1)), |_| {
+                        vote.signing_bytes(*kind, self.bls.set().chain())
+                    }),
                 };
                 let bad = find_bad(shares, &good);
                 verdict(shares, &bad, |share| share.0, |share| share.1)
@@ -50,10 +51,9 @@ impl SimVerifier {
                     [(signer, vote, signature)] => {
                         self.bls.verify_timeout(vote, *signer, signature).is_ok()
                     }
-                    many => self.sum_is_good(
-                        many.iter().map(|share| (share.0, share.2)),
-                        |at| many[at].1.signing_bytes(chain),
-                    ),
+                    many => self.sum_is_good(many.iter().map(|share| (share.0, share.2)), |at| {
+                        many[at].1.signing_bytes(chain)
+                    }),
                 };
                 let bad = find_bad(shares, &good);
                 verdict(shares, &bad, |share| share.0, |share| share.2)
@@ -84,8 +84,7 @@ impl SimVerifier {
         }
         let groups: Vec<_> =
             groups.iter().map(|(key, message)| (vec![key], message.clone())).collect();
-        Cheap::aggregate(&signatures)
-            .is_ok_and(|sum| Cheap::verify_groups(&groups, &sum).is_ok())
+        Cheap::aggregate(&signatures).is_ok_and(|sum| Cheap::verify_groups(&groups, &sum).is_ok())
     }
 
     fn check(&self, check: &Check) -> bool {
@@ -169,10 +168,8 @@ fn verdict<T>(
     signer: impl Fn(&T) -> ValidatorIndex,
     signature: impl Fn(&T) -> BlsSignature,
 ) -> Verdict {
-    let good: Vec<BlsSignature> = (0..shares.len())
-        .filter(|at| !bad.contains(at))
-        .map(|at| signature(&shares[at]))
-        .collect();
+    let good: Vec<BlsSignature> =
+        (0..shares.len()).filter(|at| !bad.contains(at)).map(|at| signature(&shares[at])).collect();
     let mut bad: Vec<ValidatorIndex> = bad.iter().map(|at| signer(&shares[*at])).collect();
     bad.sort_unstable();
     Verdict::Shares { bad, aggregate: Cheap::aggregate(&good).ok() }
@@ -248,7 +245,8 @@ mod tests {
             (index(n), vote, cluster.signer(index(n)).timeout(&vote))
         };
         let mut shares = vec![timeout(0, 3), timeout(1, 4), timeout(2, 3)];
-        let sum = Cheap::aggregate(&shares.iter().map(|share| share.2).collect::<Vec<_>>()).unwrap();
+        let sum =
+            Cheap::aggregate(&shares.iter().map(|share| share.2).collect::<Vec<_>>()).unwrap();
         let verdict = verifier.answer(&Work::Timeouts { shares: shares.clone() });
         assert_eq!(verdict, Verdict::Shares { bad: vec![], aggregate: Some(sum) });
         shares[1].1.high_qc_view = View::new(8);

@@ -91,9 +91,9 @@ impl World {
             .zip(&plan.members)
             .map(|(index, member)| {
                 let signer = cluster.signer(index);
-                let adversary = member.behaviour.map(|behaviour| {
-                    Adversary::new(behaviour, signer, &cluster.set, seed)
-                });
+                let adversary = member
+                    .behaviour
+                    .map(|behaviour| Adversary::new(behaviour, signer, &cluster.set, seed));
                 Node::new(signer, adversary, member.clock_ahead_ms)
             })
             .collect();

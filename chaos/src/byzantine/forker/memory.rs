@@ -20,7 +20,7 @@ const BLOCKS_MAX: usize = 256;
 type Shares = BTreeMap<ValidatorIndex, BlsSignature>;
 
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(in crate::byzantine) struct Memory {
     blocks: BTreeMap<Digest, Arc<Block>>,
     votes: BTreeMap<View, BTreeMap<Digest, Shares>>,
     certs: BTreeMap<View, QuorumCert>,
@@ -29,7 +29,7 @@ pub(super) struct Memory {
 
 impl Memory {
     /// A prepare vote, which may complete a certificate.
-    pub(super) fn on_vote(
+    pub(in crate::byzantine) fn on_vote(
         &mut self,
         from: ValidatorIndex,
         message: &VoteMessage,
@@ -54,14 +54,14 @@ impl Memory {
         }
     }
 
-    pub(super) fn on_cert(&mut self, qc: &QuorumCert) {
+    pub(in crate::byzantine) fn on_cert(&mut self, qc: &QuorumCert) {
         self.certs.entry(qc.view()).or_insert_with(|| qc.clone());
         while self.certs.len() > BLOCKS_MAX {
             self.certs.pop_first();
         }
     }
 
-    pub(super) fn on_proposal(&mut self, proposal: &Proposal) {
+    pub(in crate::byzantine) fn on_proposal(&mut self, proposal: &Proposal) {
         if let Some(block) = &proposal.block {
             self.blocks.insert(block.hash(), Arc::clone(block));
         }
@@ -78,7 +78,11 @@ impl Memory {
         }
     }
 
-    pub(super) fn on_timeout(&mut self, from: ValidatorIndex, timeout: &Arc<Timeout>) {
+    pub(in crate::byzantine) fn on_timeout(
+        &mut self,
+        from: ValidatorIndex,
+        timeout: &Arc<Timeout>,
+    ) {
         self.on_cert(&timeout.high_qc);
         let view = self.timeouts.entry(timeout.view).or_default();
         view.entry(from).or_insert_with(|| Arc::clone(timeout));
@@ -88,23 +92,27 @@ impl Memory {
     }
 
     /// Who voted for a block in a view, as far as heard.
-    pub(super) fn voters(&self, view: View, block: &Digest) -> BTreeSet<ValidatorIndex> {
+    pub(in crate::byzantine) fn voters(
+        &self,
+        view: View,
+        block: &Digest,
+    ) -> BTreeSet<ValidatorIndex> {
         let shares = self.votes.get(&view).and_then(|blocks| blocks.get(block));
         shares.map(|shares| shares.keys().copied().collect()).unwrap_or_default()
     }
 
     /// The timeouts of a view.
-    pub(super) fn timeouts(&self, view: View) -> Vec<(ValidatorIndex, Arc<Timeout>)> {
+    pub(in crate::byzantine) fn timeouts(&self, view: View) -> Vec<(ValidatorIndex, Arc<Timeout>)> {
         let timeouts = self.timeouts.get(&view).into_iter().flatten();
         timeouts.map(|(from, timeout)| (*from, Arc::clone(timeout))).collect()
     }
 
     /// The certificate of a view.
-    pub(super) fn cert(&self, view: View) -> Option<&QuorumCert> {
+    pub(in crate::byzantine) fn cert(&self, view: View) -> Option<&QuorumCert> {
         self.certs.get(&view)
     }
 
-    pub(super) fn block(&self, hash: &Digest) -> Option<&Arc<Block>> {
+    pub(in crate::byzantine) fn block(&self, hash: &Digest) -> Option<&Arc<Block>> {
         self.blocks.get(hash)
     }
 }

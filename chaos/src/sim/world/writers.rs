@@ -92,7 +92,8 @@ impl World {
             let ordered = match running.body.feed.order_next() {
                 Ok(Some(ordered)) => ordered,
                 Ok(None) => {
-                    let (wanted, head) = (running.body.feed.wanted().copied(), running.body.feed.head());
+                    let (wanted, head) =
+                        (running.body.feed.wanted().copied(), running.body.feed.head());
                     self.shared.trace.line(self.shared.now, || {
                         format!("node {} has head {head}, waits for {wanted:?}", run.node)
                     });

@@ -1,7 +1,7 @@
-//! What a forker makes: timeouts, timeout certificates and blocks that are well formed and say
-//! what suits it.
+//! What a faulty member makes: timeouts, timeout certificates and blocks that are well formed and
+//! say what suits it.
 
-use super::memory::Memory;
+use super::forker::Memory;
 use crate::sim::cluster::{Signer, WALL_START_MS};
 use crate::sim::crypto::Cheap;
 use chorale_types::block::{Block, Body, Header, VERSION};
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One report for a timeout certificate: who, what, and the certificate it names.
-pub(super) type Share = (ValidatorIndex, TimeoutVote, BlsSignature, QuorumCert);
+pub(crate) type Share = (ValidatorIndex, TimeoutVote, BlsSignature, QuorumCert);
 
 /// A timeout that names another certificate and tip than the true one.
 pub(super) fn timeout(
@@ -36,7 +36,7 @@ pub(super) fn timeout(
 }
 
 /// An own report of a view.
-pub(super) fn timeout_vote(
+pub(crate) fn timeout_vote(
     view: View,
     high_qc: &QuorumCert,
     tip: Option<Tip>,
@@ -67,11 +67,11 @@ pub(super) fn timeout_cert(
             shares.push((who, timeout.vote(), timeout.signature, timeout.high_qc.clone()));
         }
     }
-    assemble(set, &shares)
+    timeout_cert_of(set, &shares)
 }
 
 /// The certificate of some reports; `None` when they are no quorum.
-pub(crate) fn assemble(set: &ValidatorSet, shares: &[Share]) -> Option<TimeoutCert> {
+pub(crate) fn timeout_cert_of(set: &ValidatorSet, shares: &[Share]) -> Option<TimeoutCert> {
     let stake = set.stake_of_indices(shares.iter().map(|share| share.0));
     let high_qc = shares.iter().map(|share| &share.3).max_by_key(|qc| qc.view())?.clone();
     if stake < set.quorum() {
