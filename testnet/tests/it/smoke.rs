@@ -205,6 +205,45 @@ fn nodes_do_not_outlive_a_killed_testnet() {
     }
 }
 
+/// Reads a stream's event ids behind `last` until there are `enough`, or until the node is gone.
+async fn read_ids(url: &str, last: u64, enough: usize) -> Vec<u64> {
+    let request = reqwest::Client::new().get(url).header("last-event-id", last.to_string());
+    let mut response = request.send().await.unwrap();
+    let (mut text, mut ids) = (Vec::new(), Vec::new());
+    while ids.len() < enough {
+        match response.chunk().await {
+            Ok(Some(chunk)) => text.extend_from_slice(&chunk),
+            Ok(None) | Err(_) => break,
+        }
+        // Only whole events count, as in any reader of such streams.
+        let whole = text.windows(2).rposition(|two| two == b"\n\n").unwrap_or(0);
+        let lines = std::str::from_utf8(&text[..whole]).unwrap().lines();
+        let id = |line: &str| line.strip_prefix("id:").map(|id| id.trim().parse().unwrap());
+        ids = lines.filter_map(id).collect();
+    }
+    ids
+}
+
+#[test]
+fn a_stream_goes_on_after_its_node_was_killed_without_gap_or_repeat() {
+    let bench = Bench::new();
+    bench.well(&["up", "--rollups", "1", "--detach", "--rate", "50"]);
+    let url = format!("{}/v1/rollups/91001/stream", bench.state().nodes[0].http);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let reading = runtime.spawn({
+        let url = url.clone();
+        async move { read_ids(&url, 0, usize::MAX).await }
+    });
+    assert_eq!(runtime.block_on(read_ids(&url, 0, 20)).len(), 20);
+    bench.well(&["kill", "node0"]);
+    let mut ids = runtime.block_on(reading).unwrap();
+    assert!(ids.len() >= 20);
+    bench.well(&["start", "node0"]);
+    ids.extend(runtime.block_on(read_ids(&url, *ids.last().unwrap(), 20)));
+    let wanted: Vec<u64> = (1..).take(ids.len()).collect();
+    assert_eq!(ids, wanted);
+}
+
 #[test]
 fn wrong_usage_is_told_from_failure() {
     let bench = Bench::new();
