@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //! Lines are appended whole and in order; they are on their way to the system at most
-//! [`FLUSH_EVERY`] after they were written, and all of them when the history is dropped.
+//! `FLUSH_EVERY` after they were written, and all of them when the history is dropped.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //! Whoever also reached another node is left out: a copy may be ordered first. At most
-//! [`REQUESTS_REMEMBERED`] requests of a lane are held.
+//! `REQUESTS_REMEMBERED` requests of a lane are held.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! A frame's digest is held only until all followers have shown theirs, and for at most
-//! [`FRAMES_UNCOMPARED_MAX`] frames; one that is given up uncompared is reported.
+//! `FRAMES_UNCOMPARED_MAX` frames; one that is given up uncompared is reported.
 
 use std::collections::BTreeMap;
 
