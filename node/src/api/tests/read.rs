@@ -2,6 +2,9 @@
 
 use super::http::{get, send};
 use super::world::{ROLLUP, World};
+use chorale_client::Client;
+use chorale_types::ids::{Height, RollupId, Sequence};
+use chorale_types::transaction::transaction_id;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -97,6 +100,28 @@ async fn reads_the_chain() {
     assert_eq!(validators["validators"][1]["name"], json!(read.validators[1].name));
     assert_eq!(validators["validators"][1]["bls"], json!(read.validators[1].bls));
     assert_eq!((&validators["total_stake"], &validators["quorum_stake"]), (&json!(4), &json!(3)));
+}
+
+#[tokio::test]
+async fn the_client_reads_every_document() {
+    let world = World::start().await;
+    world.order(&[(ROLLUP, b"one")]);
+    let client = Client::new([format!("http://{}", world.http)]).unwrap();
+    let (rollup, first) = (RollupId::new(ROLLUP), Sequence::new(1));
+    assert_eq!(client.status().await.unwrap().chain, world.chain_id());
+    assert_eq!(client.limits().await.unwrap().submit_transactions_max, 1_024);
+    assert_eq!(client.validators().await.unwrap().quorum_stake, 3);
+    assert_eq!(client.genesis().await.unwrap().chain_id().to_string(), world.chain_id());
+    let block = client.chain_block(Height::new(1)).await.unwrap();
+    assert_eq!(block.hash.to_string(), world.block_hash(1));
+    let page = client.blocks(rollup, first, 1).await.unwrap();
+    assert_eq!((page.blocks[0].transactions[0].0.as_slice(), page.head), (&b"one"[..], first));
+    let state = client.checkpoint(rollup, Some(first)).await.unwrap();
+    assert_eq!(state.sequence, Sequence::ZERO);
+    let known = client.transaction(rollup, &transaction_id(rollup, b"one")).await.unwrap();
+    assert_eq!(known.place.unwrap().sequence, first);
+    let unknown = client.transaction(rollup, &transaction_id(rollup, b"two")).await;
+    assert_eq!(unknown.unwrap_err().code(), Some("unknown_transaction"));
 }
 
 #[tokio::test]
