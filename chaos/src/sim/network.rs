@@ -96,8 +96,8 @@ impl Network {
         was == 1
     }
 
-    /// Puts a new link in the place of this one: whole, with a profile, and not behind what is still
-    /// under way on the old one. True when the direction was cut.
+    /// Puts a new link in the place of this one: whole, with a profile, and not behind what is
+    /// still under way on the old one. True when the direction was cut.
     pub fn restore(&mut self, from: usize, to: usize, profile: LinkProfile) -> bool {
         let link = self.link(from, to);
         let was_cut = link.cuts > 0;

@@ -1,8 +1,10 @@
 //! 8. Members that come back without their vote record, as if they had never voted. One is within
-//! what four members stand; two are not, and then this harness must see the fork.
+//! what four members stand; two are not, and then this harness must see the fork. A member that
+//! keeps its record votes once, however often it starts.
 
 use chorale_chaos::sim::schedule::Committee;
-use chorale_types::vote::VoteKind::Commit;
+use chorale_types::message::{Message, ProposalKind};
+use chorale_types::vote::VoteKind::{Commit, Prepare};
 
 /// Block x is final at member 0 alone, by the votes of 0, 1 and 3. Then `forgetful` start anew and
 /// meet member 2, which heard nothing.
@@ -49,4 +51,25 @@ fn one_member_that_forgot_its_votes_does_not_fork_the_chain() {
 #[test]
 fn two_members_that_forgot_their_votes_fork_it_and_that_is_seen() {
     assert!(play(&[1, 3]).is_forked());
+}
+
+#[test]
+fn a_member_that_starts_again_does_not_vote_again_in_the_view() {
+    let mut c = Committee::new(4, &[3, 0, 1, 2], &[3]);
+    let start = c.start_cert().clone();
+    let (x, other) = (c.block(&start.vote, 1, 0), c.block(&start.vote, 1, 1));
+    let kind = ProposalKind::EpochStart { start };
+    let first = c.make_proposal(1, kind.clone(), Some(x.clone()));
+    let second = c.make_proposal(1, kind, Some(other));
+    c.say(3, 0, first);
+    assert_eq!(c.voted(0, Prepare, 1), Some(x.hash()));
+    for _ in 0..3 {
+        c.restart(0);
+        c.say(3, 0, second.clone());
+        let votes = c.said(0).filter_map(|message| match message {
+            Message::Vote(vote) => Some(vote.vote.block),
+            _ => None,
+        });
+        assert!(votes.into_iter().all(|block| block == x.hash()), "one vote in one view");
+    }
 }
