@@ -14,11 +14,14 @@ use prometheus::{
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+/// Sets the gauges that are read off something else when somebody asks.
+type Sampler = Box<dyn Fn(&Metrics) + Send + Sync>;
+
 /// What is counted. Shared by every thread.
 pub struct Metrics {
     registry: Registry,
     wire: OnceLock<Box<dyn Fn() -> String + Send + Sync>>,
-    sampler: OnceLock<Box<dyn Fn(&Metrics) + Send + Sync>>,
+    sampler: OnceLock<Sampler>,
     moments: Mutex<Moments>,
 
     /// What peers did wrong.

@@ -87,13 +87,14 @@ impl Node {
     /// When its files, its chain or its addresses cannot be used; nothing runs then.
     pub async fn start(options: Options) -> Result<Self> {
         let Options { home, config, record, api } = options;
-        let http = listen(config.http.listen).await?;
-        let admin = listen(config.admin.listen).await?;
         let stopper = Stopper::default();
         let opened = {
             let (home, config) = (home.clone(), config.clone());
             tokio::task::spawn_blocking(move || Opened::open(&home, &config)).await??
         };
+        // After the home is locked: a second start of the same node hears that, not of its ports.
+        let http = listen(config.http.listen).await?;
+        let admin = listen(config.admin.listen).await?;
         let recorder = opened.recorder(record.as_deref())?;
         let (network, events) = chorale_p2p::start(opened.wire(&config)?).await?;
         let stores = opened.stores.clone();
@@ -145,9 +146,12 @@ impl Node {
         let Running { parts, api, intake, network, stores, recorder, run_file } = running;
         // Whoever waits for an answer is told; the interface drains within its bound.
         api.await.context("the rollup interface")?;
+        tracing::debug!("the rollup interface is closed");
         network.shutdown().await;
         intake.await.context("the intake")?;
+        tracing::debug!("the network is closed");
         tokio::task::spawn_blocking(move || parts.end()).await?;
+        tracing::debug!("every thread has ended");
         drop(handles);
         if let Some((recorder, thread)) = recorder {
             recorder.stop();

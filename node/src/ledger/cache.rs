@@ -146,6 +146,7 @@ mod tests {
         assert!(lock(&cache.0).bytes <= BYTES_MAX);
         assert!(cache.get(rollup, Sequence::new(1)).is_none());
         assert!(cache.get(rollup, Sequence::new(20)).is_some());
-        assert_eq!(lock(&cache.0).cells.len(), lock(&cache.0).order.len());
+        let held = lock(&cache.0);
+        assert_eq!(held.cells.len(), held.order.len());
     }
 }

@@ -94,10 +94,10 @@ async fn a_transaction_rises_from_accepted_to_available_to_final() {
     assert_eq!(levels(&now), [Some(Level::Accepted); 2]);
 
     let batch = setup.batch(&[b"a", b"b"]);
-    let (waited, ()) = tokio::join!(
-        setup.submissions.wait(&named, Level::Available, LONG),
-        async { setup.submissions.on_level(batch, Level::Available) },
-    );
+    let (waited, ()) =
+        tokio::join!(setup.submissions.wait(&named, Level::Available, LONG), async {
+            setup.submissions.on_level(batch, Level::Available)
+        },);
     assert_eq!(levels(&waited), [Some(Level::Available); 2]);
     assert_eq!(setup.submissions.progress(ONE, named[0].1).unwrap().level, Level::Available);
 
@@ -147,15 +147,13 @@ async fn a_transaction_ordered_before_leads_to_its_first_place() {
 async fn what_was_refused_or_never_came_is_unknown() {
     let setup = Setup::new();
     let refused = Admission::Refused(Refusal::QueueFull { rollup: ONE });
-    let (submit, ()) = tokio::join!(
-        setup.submissions.submit(vec![hashed(b"a"), hashed(b"b")]),
-        async {
+    let (submit, ()) =
+        tokio::join!(setup.submissions.submit(vec![hashed(b"a"), hashed(b"b")]), async {
             while setup.inbox.waiting() == Waiting::default() {
                 tokio::task::yield_now().await;
             }
             setup.admit(|at| if at == 0 { refused } else { Admission::AlreadyKnown });
-        },
-    );
+        },);
     assert_eq!(submit.unwrap(), [refused, Admission::AlreadyKnown]);
     let named = [b"a", b"b", b"c"].map(|payload| (ONE, transaction_id(ONE, payload)));
     let waited = setup.submissions.wait(&named, Level::Accepted, NO_TIME).await;

@@ -92,11 +92,11 @@ impl Tracker {
             return;
         }
         for id in ids {
-            if let Some(tracked) = self.transactions.get_mut(id) {
-                if level > tracked.level {
-                    tracked.level = level;
-                    tracked.tell(Progress { level, place: None });
-                }
+            if let Some(tracked) = self.transactions.get_mut(id)
+                && level > tracked.level
+            {
+                tracked.level = level;
+                tracked.tell(Progress { level, place: None });
             }
         }
     }

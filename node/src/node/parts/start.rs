@@ -59,14 +59,15 @@ impl Shared {
         tasks: Receiver<VoteTask>,
     ) -> Result<()> {
         let told = self.told();
-        Ok(match record {
+        match record {
             Some(record) => {
                 let (blocks, synced) = (stores.blocks.clone(), Arc::clone(&stores.synced));
                 let barrier = VoteBarrier::new(record, blocks, synced);
                 threads.spawn("votes", move || run_votes(&tasks, barrier, &told))?;
             }
             None => threads.spawn("votes", move || run_votes_of_observer(&tasks, &told))?,
-        })
+        }
+        Ok(())
     }
 
     fn start_signer(&self, threads: &mut Threads, signer: Signer) -> Result<()> {
