@@ -372,7 +372,6 @@ impl Committee {
     }
 
     /// What is under way.
-    #[must_use]
     pub fn mail(&self) -> impl Iterator<Item = &Mail> {
         self.mail.iter()
     }

@@ -25,6 +25,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What is to be done next for one replica.
+#[allow(clippy::large_enum_variant, reason = "few are held, and each is used at once")]
 pub(super) enum Act {
     Perform(Vec<Output>),
     Durable(RecordId),

@@ -1,4 +1,5 @@
-//! 1. A leader shows one block to two members and another to the third, and votes for both.
+//! Schedule 1: A leader shows one block to two members and another to the third, and votes for
+//! both.
 
 use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_types::message::ProposalKind;

@@ -1,4 +1,4 @@
-//! 2. A certificate that only the faulty member can put together; then it leads.
+//! Schedule 2: A certificate that only the faulty member can put together; then it leads.
 
 use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_consensus::note::Fault;

@@ -1,5 +1,5 @@
-//! 3. A certificate that comes after its view was given up: no commit vote on it by those who gave
-//! the view up. This is what a build without that gate falls to.
+//! Schedule 3: A certificate that comes after its view was given up: no commit vote on it by those
+//! who gave the view up. This is what a build without that gate falls to.
 
 use super::{FAULTY, assert_one_chain, committee, go_on};
 use chorale_types::vote::VoteKind::{Commit, Prepare};

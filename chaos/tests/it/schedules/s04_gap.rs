@@ -1,5 +1,5 @@
-//! 4. Certificates of views 1, 2 on a side branch, and 3 over 1: nothing is final without a commit
-//! certificate.
+//! Schedule 4: Certificates of views 1, 2 on a side branch, and 3 over 1: nothing is final without
+//! a commit certificate.
 
 use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_types::message::ProposalKind;

@@ -1,4 +1,5 @@
-//! 5. Everybody gives a view up with the prepare vote it cast: the votes make a certificate.
+//! Schedule 5: Everybody gives a view up with the prepare vote it cast: the votes make a
+//! certificate.
 
 use super::{REAL, assert_one_chain, committee, go_on};
 use chorale_consensus::note::Note;

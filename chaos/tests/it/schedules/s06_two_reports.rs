@@ -1,5 +1,5 @@
-//! 6. A member reports one thing to two and another to the third: the timeout certificates differ,
-//! and whichever leads on, the block that may be final stays.
+//! Schedule 6: A member reports one thing to two and another to the third: the timeout certificates
+//! differ, and whichever leads on, the block that may be final stays.
 
 use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_consensus::note::Fault;

@@ -1,6 +1,6 @@
-//! 8. Members that come back without their vote record, as if they had never voted. One is within
-//! what four members stand; two are not, and then this harness must see the fork. A member that
-//! keeps its record votes once, however often it starts.
+//! Schedule 8: Members that come back without their vote record, as if they had never voted. One is
+//! within what four members stand; two are not, and then this harness must see the fork. A member
+//! that keeps its record votes once, however often it starts.
 
 use chorale_chaos::sim::schedule::Committee;
 use chorale_types::message::{Message, ProposalKind};

@@ -1,4 +1,4 @@
-//! 10. Two silent leaders between two that work, among seven.
+//! Schedule 10: Two silent leaders between two that work, among seven.
 
 use chorale_chaos::sim::schedule::Committee;
 use chorale_consensus::note::Note;

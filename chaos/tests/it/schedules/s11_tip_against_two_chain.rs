@@ -1,5 +1,5 @@
-//! 11. Two certificates in a row make nothing final: the tip of the side branch may be proposed
-//! again. This is what a build that commits on two certificates falls to.
+//! Schedule 11: Two certificates in a row make nothing final: the tip of the side branch may be
+//! proposed again. This is what a build that commits on two certificates falls to.
 
 use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_types::message::ProposalKind;

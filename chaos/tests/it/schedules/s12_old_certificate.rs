@@ -1,5 +1,6 @@
-//! 12. Six views in which a member that does not adopt the certificate inside a timeout certificate
-//! lets a block that everybody prepared be dropped. One real member; the test plays the others.
+//! Schedule 12: Six views in which a member that does not adopt the certificate inside a timeout
+//! certificate lets a block that everybody prepared be dropped. One real member; the test plays the
+//! others.
 
 use chorale_chaos::sim::schedule::Committee;
 use chorale_types::message::{Message, ProposalKind, Response};

@@ -1,4 +1,4 @@
-//! 14. A lane owner with two batches for one place, and one on top of the wrong one.
+//! Schedule 14: A lane owner with two batches for one place, and one on top of the wrong one.
 
 use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_chaos::sim::schedule::Committee;

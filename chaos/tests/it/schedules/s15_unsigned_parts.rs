@@ -1,5 +1,5 @@
-//! 15. What is not signed in a timeout proves nothing: another entry certificate, a prepare vote
-//! left out.
+//! Schedule 15: What is not signed in a timeout proves nothing: another entry certificate, a
+//! prepare vote left out.
 
 use chorale_chaos::sim::schedule::Committee;
 use chorale_types::certificate::EntryCert;

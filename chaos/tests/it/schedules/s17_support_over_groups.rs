@@ -1,4 +1,4 @@
-//! 17. One tip, reported by two members who hold different certificates: counted together.
+//! Schedule 17: One tip, reported by two members who hold different certificates: counted together.
 
 use chorale_chaos::sim::schedule::Committee;
 use chorale_types::certificate::EntryCert;

@@ -1,5 +1,5 @@
-//! 18. A member that enters a view by a commit certificate alone can give that view up, also after
-//! a restart, and goes on.
+//! Schedule 18: A member that enters a view by a commit certificate alone can give that view up,
+//! also after a restart, and goes on.
 
 use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_types::certificate::CommitCert;
