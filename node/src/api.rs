@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //! What callers can make the node hold is bounded: connections, streams, submit calls, bytes of
-//! their bodies, reads of storage, each by a semaphore in [`App`].
+//! their bodies, reads of storage, each by a semaphore in `App`.
 
 mod admin;
 mod body;

@@ -35,7 +35,7 @@ pub struct BatchHeader {
     pub seq: LaneSeq,
     /// The digest of the batch before it; the epoch info hash for the first.
     pub prev: Digest,
-    /// Merkle root over [`BatchEntry::leaf`] of each rollup, in order of rollup.
+    /// Merkle root over [`EntrySummary::leaf`] of each rollup, in order of rollup.
     pub root: Digest,
     /// Transaction bytes of the lane up to and including this batch.
     pub bytes_through: u64,

@@ -35,7 +35,7 @@ impl From<&Params> for WindowRule {
 }
 
 /// Where the window stands. The window clock is the sum over all blocks of the step in block
-/// time, each counted with at most [`CLOCK_STEP_MS_MAX`]; zero at genesis.
+/// time, each counted with at most one second; zero at genesis.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Moment {
     /// The height.
