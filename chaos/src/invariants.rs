@@ -12,8 +12,9 @@
 //! | [`liveness`] | a healed quorum makes what is submitted to it final in time | T1 to T5 |
 //!
 //! Beside these a run fails when a replica's own assertion does (`panic`), when a message does not
-//! survive its bytes (`codec`), and when a vote record that nothing but crashes happened to cannot
-//! be read (`vote_record`).
+//! survive its bytes (`codec`), when an honest member blames another (`blame`), when a store
+//! refuses what it promised (`storage`), and when a node to which nothing but crashes happened
+//! does not come back as a member that votes and owns its lane (`recovery`).
 
 pub mod agreement;
 pub mod available;

@@ -125,6 +125,8 @@ pub(crate) struct Started {
     pub(crate) ordered: Height,
     /// Why it does not vote, if so.
     pub(crate) observes: Option<String>,
+    /// Why it owns no lane, if so.
+    pub(crate) no_lane: Option<String>,
 }
 
 impl Node {
@@ -226,7 +228,8 @@ impl Node {
         };
         self.running = Some(Running { replica, executor: Executor::default(), body });
         let observes = recovery.votes.err().map(|why| why.to_string());
-        Ok(Started { outputs, head, ordered, observes })
+        let no_lane = recovery.lanes.err().map(|why| why.to_string());
+        Ok(Started { outputs, head, ordered, observes, no_lane })
     }
 }
 

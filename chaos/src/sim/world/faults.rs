@@ -164,11 +164,9 @@ impl World {
         shared.trace.line(shared.now, || {
             format!("node {index} starts at height {}, {:?}", started.head.0, started.observes)
         });
-        if let Some(why) = started.observes {
-            shared.counters.observers += 1;
-            if !node.destroyed {
-                shared.settle("vote_record", index, Err(why));
-            }
+        shared.counters.observers += u64::from(started.observes.is_some());
+        if let Some(why) = started.observes.or(started.no_lane).filter(|_| !node.destroyed) {
+            shared.settle("recovery", index, Err(why));
         }
         shared.judge.commit_order.on_start(index, started.head.0, started.head.1);
         shared.judge.ordered_root.on_start(index, started.ordered);
