@@ -39,6 +39,8 @@ pub struct Report {
     pub slowest_after_heal_ms: u64,
     /// The seed of that wait.
     pub slowest_after_heal_seed: u64,
+    /// The longest run of faulty leaders after healing: `b` of the bound, the largest of all seeds.
+    pub faulty_leaders_in_a_row: u64,
     /// One number for everything that happened in all runs.
     pub digest: String,
     /// What happened.
@@ -123,6 +125,7 @@ impl Report {
             views_per_wall_second: views / wall,
             slowest_after_heal_ms: summary.slowest_after_heal.0 / 1_000,
             slowest_after_heal_seed: summary.slowest_after_heal.1,
+            faulty_leaders_in_a_row: summary.faulty_run,
             digest: format!("{:016x}", summary.digest),
             counters: summary.counters,
             counters_missing: summary.counters.missing(),
@@ -165,9 +168,11 @@ impl Report {
         );
         let _ = writeln!(
             out,
-            "slowest transaction after healing: {} ms (seed {}); signatures: {}",
-            self.slowest_after_heal_ms, self.slowest_after_heal_seed, self.signatures,
+            "slowest transaction after healing: {} ms (seed {}); view timeout 1000 ms, at most {} \
+             faulty leaders in a row",
+            self.slowest_after_heal_ms, self.slowest_after_heal_seed, self.faulty_leaders_in_a_row,
         );
+        let _ = writeln!(out, "signatures: {}", self.signatures);
         let _ = writeln!(out, "digest {}", self.digest);
         if !self.counters_missing.is_empty() {
             let _ = writeln!(out, "never happened: {}", self.counters_missing.join(", "));

@@ -40,6 +40,8 @@ pub struct Summary {
     pub simulated: u64,
     /// The longest wait after healing, in microseconds, and its seed.
     pub slowest_after_heal: (u64, u64),
+    /// The longest run of faulty leaders after healing, over all seeds.
+    pub faulty_run: u64,
     /// Wall-clock time.
     pub wall: Duration,
     /// Seeds that failed, by rising seed.
@@ -79,6 +81,7 @@ pub fn run_plan(plan: Plan, trace: Trace) -> Outcome {
             counters: Counters::default(),
             simulated: 0,
             slowest_after_heal: 0,
+            faulty_run: 0,
             lines: Vec::new(),
         }
     })
@@ -133,6 +136,7 @@ fn summarize(mut outcomes: Vec<Outcome>, seconds: u64, start: Instant) -> Summar
         summary.simulated += outcome.simulated;
         let wait = (outcome.slowest_after_heal, outcome.seed);
         summary.slowest_after_heal = summary.slowest_after_heal.max(wait);
+        summary.faulty_run = summary.faulty_run.max(outcome.faulty_run);
         if let Some(violation) = outcome.violation {
             let lines = last_lines(outcome.seed, seconds);
             summary.failures.push(Failure { seed: outcome.seed, violation, lines });

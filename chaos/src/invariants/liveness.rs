@@ -22,6 +22,8 @@ pub struct Liveness {
     open: BTreeMap<TransactionId, Probe>,
     /// The longest wait of one that became final.
     pub slowest: Micros,
+    /// `b`, the longest run of views led by members that are not healed.
+    pub faulty_run: u64,
 }
 
 impl Liveness {
@@ -63,10 +65,13 @@ impl Liveness {
         match self.open.iter().find(|(_, probe)| probe.deadline < now) {
             None => Ok(()),
             Some((id, probe)) => Err(format!(
-                "transaction {id:?}, submitted to node {} at {} ms, is not final after {} ms",
+                "transaction {id:?}, submitted to node {} at {} ms, is not final after {} ms; \
+                 {} ms were allowed, with b = {}",
                 probe.node,
                 probe.submitted / 1_000,
                 (now - probe.submitted) / 1_000,
+                (probe.deadline - probe.submitted) / 1_000,
+                self.faulty_run,
             )),
         }
     }

@@ -75,6 +75,8 @@ pub struct Outcome {
     pub simulated: Micros,
     /// The longest wait of a transaction submitted after healing.
     pub slowest_after_heal: Micros,
+    /// The longest run of views whose leaders were not healed: `b` of the bound.
+    pub faulty_run: u64,
     /// The last lines, if lines were kept.
     pub lines: Vec<String>,
 }
@@ -171,6 +173,7 @@ impl World {
             counters: shared.counters,
             simulated: shared.now,
             slowest_after_heal: shared.judge.liveness.slowest,
+            faulty_run: shared.judge.liveness.faulty_run,
             lines: shared.trace.last_lines(),
         }
     }

@@ -28,3 +28,12 @@ fn nonsense_on_the_command_line_is_a_usage_error() {
         assert_eq!(output.unwrap().status.code(), Some(2), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_clean_run_in_which_rare_cases_never_came_up_says_so() {
+    let arguments = ["sim", "--seed", "0", "--seconds", "8", "--require-counters"];
+    let output = Command::new(env!("CARGO_BIN_EXE_chaos")).args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("never happened: "), "{text}");
+}

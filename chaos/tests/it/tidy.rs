@@ -99,6 +99,24 @@ fn crates_use_only_what_is_drawn() {
 }
 
 #[test]
+fn the_simulator_needs_no_compiler_but_rustc() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new(cargo)
+        .args(["tree", "--offline", "-p", "chorale-chaos", "-e", "normal,build"])
+        .args(["--prefix", "none"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains("chorale-consensus"), "{tree}");
+    for name in ["rocksdb", "librocksdb-sys", "blst", "cc", "cmake", "bindgen"] {
+        assert!(!names.contains(name), "{name} is built with the simulator");
+    }
+}
+
+#[test]
 fn the_pure_crates_name_nothing_of_the_world() {
     let texts = texts(&["types/src", "consensus/src"]);
     assert!(texts.len() > 20, "the sources are found");

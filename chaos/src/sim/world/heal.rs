@@ -82,7 +82,7 @@ impl World {
     }
 
     /// The longest view under way, and `b + 3` view timeouts.
-    fn grace(&self) -> Micros {
+    fn grace(&mut self) -> Micros {
         let healed: Vec<bool> = (0..self.nodes.len()).map(|node| self.is_healed(node)).collect();
         let bodies = self.nodes.iter().filter(|node| healed[node.index]);
         let bodies = bodies.filter_map(|node| node.running.as_ref().map(|running| &running.body));
@@ -90,6 +90,7 @@ impl World {
         let from = timers.iter().map(|timer| timer.0).max().unwrap_or(View::ZERO);
         let under_way = timers.iter().map(|timer| timer.2 - timer.1).max().unwrap_or(0);
         let faulty = longest_run(self.shared.leaders.cycle(), from, |node| healed[node]);
+        self.shared.judge.liveness.faulty_run = faulty;
         under_way + (faulty + 3) * self.shared.plan.params.view_timeout_ms * MILLI
     }
 }
