@@ -1,6 +1,6 @@
 //! Follows a rollup and verifies every block, at one or more nodes.
 //!
-//! `cargo run --release -p chorale-client --example follow -- genesis.json 91001 http://127.0.0.1:8080 [FROM]`
+//! `cargo run --release -p chorale-client --example follow -- GENESIS ROLLUP URL [FROM]`
 
 use chorale_client::{Chain, Client, Follow, RollupStream, StreamEvent};
 use chorale_types::genesis::Genesis;

@@ -401,7 +401,10 @@ proptest! {
     /// Whatever byte a node changes: the client says no, or gets the block as it is. The block is
     /// proven final beforehand, so that the certificate is not what says no.
     #[test]
-    fn no_changed_byte_changes_what_is_delivered(at in any::<prop::sample::Index>(), bit in 0u8..8) {
+    fn no_changed_byte_changes_what_is_delivered(
+        at in any::<prop::sample::Index>(),
+        bit in 0u8..8,
+    ) {
         thread_local! {
             static HONEST: (LightClient, Frame, RollupBlock) = {
                 let chain = short();

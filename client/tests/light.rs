@@ -200,7 +200,8 @@ proptest! {
             let start = usize::try_from(late.sequence().get()).unwrap();
             let (blocks, error) = late.verify_frames(&frames[start..]);
             prop_assert_eq!(error, None);
-            prop_assert_eq!(&blocks.into_iter().map(content).collect::<Vec<_>>(), &expected[start..]);
+            let got: Vec<_> = blocks.into_iter().map(content).collect();
+            prop_assert_eq!(&got, &expected[start..]);
         }
     }
 }

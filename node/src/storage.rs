@@ -6,9 +6,9 @@
 //! | blocks, certificates, batches, acknowledgements, streams | a [`KeyValue`] store | synced where a promise rests on it, buffered where peers can give it again | see [`Family`] |
 //!
 //! The vote record stands apart because a signature given twice cannot be repaired, and everything
-//! else can be fetched again. It is 256 KiB behind [`Disk`], so small that every way a disk can tear
-//! it is tested. The store is RocksDB behind feature `rocks`, and an ordered map in memory for the
-//! simulator and for tests.
+//! else can be fetched again. It is 256 KiB behind [`Disk`], so small that every way a disk can
+//! tear it is tested. The store is RocksDB behind feature `rocks`, and an ordered map in memory for
+//! the simulator and for tests.
 //!
 //! # Invariants
 //! - Nothing leaves the node before what it promises is synced.

@@ -67,7 +67,8 @@ pub trait Encode {
 
     /// The encoding as its own buffer.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        // Most of what is encoded is of this order; growing from nothing costs more.
+        let mut out = Vec::with_capacity(512);
         self.encode(&mut out);
         out
     }

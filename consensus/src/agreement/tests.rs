@@ -34,6 +34,11 @@ fn is_commit_vote(message: &Message) -> bool {
     matches!(message, Message::Vote(vote) if vote.kind == VoteKind::Commit)
 }
 
+/// A prepare vote of this view.
+fn is_prepare_of(message: &Message, view: u64) -> bool {
+    matches!(message, Message::Vote(v) if v.kind == VoteKind::Prepare && v.vote.view.get() == view)
+}
+
 #[test]
 fn four_idle_replicas_commit_about_two_blocks_a_second() {
     let mut committee = Committee::new(&[1, 1, 1, 1]);
@@ -110,7 +115,7 @@ fn a_hidden_certificate_does_not_drop_a_block_that_all_honest_prepared() {
     // View 1's prepares reach nobody; all time out with the block as tip; it is proposed again.
     let mut committee = Committee::new(&[1, 1, 1, 1]);
     committee.filter = Box::new(|_, _, message| {
-        !matches!(message, Message::Vote(v) if v.kind == VoteKind::Prepare && v.vote.view.get() == 1)
+        !is_prepare_of(message, 1)
             && !matches!(message, Message::Timeout(t) if t.view.get() == 1 && t.prepare.is_none())
     });
     committee.run(SECOND * 5);
@@ -128,9 +133,7 @@ fn a_tip_is_proposed_again_when_its_certificate_cannot_form() {
     let mut committee = Committee::new(&[1, 1, 1, 1]);
     // Drop prepares of view 1 and strip nothing else: timeouts carry no prepare because the
     // filter drops those that do, until replicas give up carrying them.
-    committee.filter = Box::new(
-        |_, _, message| !matches!(message, Message::Vote(v) if v.kind == VoteKind::Prepare && v.vote.view.get() == 1),
-    );
+    committee.filter = Box::new(|_, _, message| !is_prepare_of(message, 1));
     committee.run(SECOND * 5);
     assert!(committee.agrees());
     assert_eq!(committee.committed[1][0].block.header.orig_view, View::new(1));

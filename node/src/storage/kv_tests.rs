@@ -1,5 +1,5 @@
-//! What every store must do, run over each of them: `store_tests!(fresh)` makes the tests for stores
-//! that `fresh` makes, whose first part is kept alive for as long as the store.
+//! What every store must do, run over each of them: `store_tests!(fresh)` makes the tests for
+//! stores that `fresh` makes, whose first part is kept alive for as long as the store.
 
 use std::collections::BTreeMap;
 

@@ -224,7 +224,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_crash_leaves_a_state_the_store_was_in_since_the_last_sync(
-            writes in prop::collection::vec((0u8..4, any::<u8>(), prop::bool::weighted(0.2)), 0..30),
+            writes in prop::collection::vec(
+                (0u8..4, any::<u8>(), prop::bool::weighted(0.2)),
+                0..30,
+            ),
             choice: u64,
         ) {
             let store = MemoryStore::new();

@@ -130,6 +130,9 @@ pub fn recover<D: Disk>(
     disk: D,
     identity: &Identity,
 ) -> Result<Recovery<D>, StorageError> {
+    // After a process died the store may show writes that are not durable yet. What is counted as
+    // durable from here on must be.
+    stores.kv().flush()?;
     let incarnation = establish_identity(stores.kv(), identity.fresh)?;
     let mut recovery = match identity.me {
         None => Recovery {

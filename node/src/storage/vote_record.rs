@@ -68,8 +68,8 @@ pub struct Opened<D> {
     pub record: VoteRecord<D>,
     /// The newest payload, durable.
     pub payload: Vec<u8>,
-    /// Of four stored copies, how many could not be read. An interrupted write leaves one or two; if
-    /// the node was not interrupted, the medium is failing. Worth a warning, not a refusal.
+    /// Of four stored copies, how many could not be read. An interrupted write leaves one or two;
+    /// if the node was not interrupted, the medium is failing. Worth a warning, not a refusal.
     pub unreadable_copies: usize,
 }
 
@@ -126,8 +126,8 @@ impl<D: Disk> VoteRecord<D> {
         Ok(sequence)
     }
 
-    /// Whether this record goes with the store of that incarnation. If not, the node may still vote,
-    /// for the promises of its key are here, but it has forgotten what it acknowledged.
+    /// Whether this record goes with the store of that incarnation. If not, the node may still
+    /// vote, for the promises of its key are here, but it has forgotten what it acknowledged.
     pub fn check_incarnation(&self, expected: Incarnation) -> Result<(), VoteRecordError> {
         let found = self.incarnation;
         if found == expected {

@@ -39,7 +39,8 @@ pub enum VoteRecordError {
         /// [`super::PAYLOAD_BYTES_MAX`].
         bytes_max: usize,
     },
-    /// The disk failed. Whether the last write is durable is not known, and nothing may be sent on it.
+    /// The disk failed. Whether the last write is durable is not known, and nothing may be sent on
+    /// it.
     #[error("the vote record's disk failed: {0}")]
     Disk(#[from] DiskError),
 }

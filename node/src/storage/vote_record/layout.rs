@@ -1,7 +1,7 @@
 //! The bytes of the vote record file.
 //!
-//! The file is four regions of 64 KiB: slot 0, slot 1, slot 0 again, slot 1 again. A region holds one
-//! entry from its start; what lies behind the entry is left over and means nothing.
+//! The file is four regions of 64 KiB: slot 0, slot 1, slot 0 again, slot 1 again. A region holds
+//! one entry from its start; what lies behind the entry is left over and means nothing.
 //!
 //! ```text
 //!  0  magic        8 bytes  "chorvote"

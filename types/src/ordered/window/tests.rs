@@ -141,7 +141,8 @@ proptest! {
                 .entries()
                 .map(|entry| decode_exact(&entry.to_bytes()).unwrap())
                 .collect();
-            prop_assert_eq!(Window::restore(rule, &window.commitment(), entries), Ok(window.clone()));
+            let restored = Window::restore(rule, &window.commitment(), entries);
+            prop_assert_eq!(restored, Ok(window.clone()));
         }
     }
 }
