@@ -1,11 +1,11 @@
 #!/bin/sh
 # Follows a rollup's stream with curl, kills the node under it, starts it again, goes on with
 # Last-Event-ID, and checks that the sequence numbers have no gap and no repeat.
-# Usage: stream_resume.sh [DIR]      the programs are taken from $BIN, by default ./target/release
+# Usage: stream_resume.sh [DIR]      the programs are taken from $BIN, by default where make puts them
 # Exit code 0: no gap, no repeat.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-testnet=${BIN:-${CARGO_TARGET_DIR:-$here/../../target}/release}/testnet
+testnet=${BIN:-${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/chorale/target}/release}/testnet
 dir=${1:-$(mktemp -d)}
 "$testnet" up --detach --rollups 1 --rate 50 --home "$dir"
 trap '"$testnet" down --home "$dir"' EXIT
