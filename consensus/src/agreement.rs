@@ -116,6 +116,9 @@ pub struct Status {
     pub high_qc_view: View,
     /// Whether this replica votes.
     pub voting: bool,
+    /// The height of a `CommitCert` that contradicts what is final here: this replica signs nothing
+    /// (R7).
+    pub contradicted: Option<Height>,
 }
 
 impl Agreement {
@@ -196,6 +199,7 @@ impl Agreement {
             ordered_height: self.ordered_height(),
             high_qc_view: self.safety.record().high_qc.view(),
             voting: self.safety.enabled(),
+            contradicted: self.safety.record().contradiction.as_ref().map(|cc| cc.vote().height),
         }
     }
 

@@ -145,6 +145,14 @@ impl Lanes {
         }
     }
 
+    /// R7: nothing is made or acknowledged any more, and nobody is told that it will be.
+    pub(crate) fn stop_signing(&mut self) {
+        self.own = None;
+        for lane in self.lanes.values_mut() {
+            lane.waiting.clear();
+        }
+    }
+
     /// Takes in what users of this node hand over, and says what became of each.
     pub(crate) fn on_submit(
         &mut self,

@@ -118,7 +118,7 @@ pub enum Note {
         why: crate::agreement::safety::Refused,
     },
     /// A commit certificate contradicts what is final here: more than a third of the stake is
-    /// faulty. This replica signs nothing more.
+    /// faulty. This replica signs nothing more, also after a restart.
     AgreementBroken {
         /// The height of the certificate.
         height: Height,

@@ -163,7 +163,7 @@ pub enum Refusal {
         rollup: RollupId,
     },
     /// This node takes no transactions: it only follows, or its batch store is not the one it
-    /// acknowledged with.
+    /// acknowledged with, or it saw what is final contradicted.
     #[error("this node owns no lane")]
     NoLane,
 }

@@ -2,7 +2,7 @@
 
 use crate::output::TimeoutStatement;
 use chorale_types::batch::{Batch, BatchEntry, BatchHeader};
-use chorale_types::block::{Block, CommittedBlock, Frontier, VERSION};
+use chorale_types::block::{Block, CommittedBlock, Frontier};
 use chorale_types::certificate::{CommitCert, QuorumCert, TimeoutCert};
 use chorale_types::codec::{Decode, DecodeError, Encode, Reader};
 use chorale_types::crypto::hash::Digest;
@@ -10,6 +10,10 @@ use chorale_types::ids::{Epoch, Height, View};
 use chorale_types::message::ProposalClass;
 use chorale_types::vote::{Tip, Vote};
 use std::sync::Arc;
+
+/// The version of [`VoteRecord`] that this build writes. Version 1 had no contradiction; it is still
+/// read, so that a validator that is brought up to date goes on voting.
+const VERSION: u8 = 2;
 
 /// Names a record within one run. Rising.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -76,6 +80,9 @@ pub struct VoteRecord {
     pub high_tc: Option<TimeoutCert>,
     /// The highest `CommitCert` held.
     pub high_cc: Option<CommitCert>,
+    /// A `CommitCert` of another block than is final here (R7). Once there it stays, and nothing is
+    /// signed.
+    pub contradiction: Option<CommitCert>,
 }
 
 impl VoteRecord {
@@ -95,6 +102,7 @@ impl VoteRecord {
             last_proposed: None,
             high_tc: None,
             high_cc: None,
+            contradiction: None,
         }
     }
 }
@@ -124,12 +132,16 @@ impl Encode for VoteRecord {
         }
         self.high_tc.encode(out);
         self.high_cc.encode(out);
+        self.contradiction.encode(out);
     }
 }
 
 impl Decode for VoteRecord {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.version(VERSION)?;
+        let version = u8::decode(reader)?;
+        if version == 0 || version > VERSION {
+            return Err(DecodeError::UnknownVersion { got: version, known: VERSION });
+        }
         Ok(Self {
             epoch: Epoch::decode(reader)?,
             last_voted_view: View::decode(reader)?,
@@ -140,26 +152,26 @@ impl Decode for VoteRecord {
             last_commit: Option::decode(reader)?,
             high_qc: QuorumCert::decode(reader)?,
             tip: Option::decode(reader)?,
-            last_proposed: match u8::decode(reader)? {
-                0 => None,
-                tag @ (1 | 2) => {
-                    let class = match tag {
-                        1 => ProposalClass::Optimistic,
-                        _ => ProposalClass::Justified,
-                    };
-                    Some((View::decode(reader)?, class, Digest::decode(reader)?))
-                }
-                got => {
-                    return Err(DecodeError::BadValue {
-                        what: "proposed tag",
-                        got: u64::from(got),
-                    });
-                }
-            },
+            last_proposed: decode_proposed(reader)?,
             high_tc: Option::decode(reader)?,
             high_cc: Option::decode(reader)?,
+            contradiction: if version == 1 { None } else { Option::decode(reader)? },
         })
     }
+}
+
+fn decode_proposed(
+    reader: &mut Reader<'_>,
+) -> Result<Option<(View, ProposalClass, Digest)>, DecodeError> {
+    let class = match u8::decode(reader)? {
+        0 => return Ok(None),
+        1 => ProposalClass::Optimistic,
+        2 => ProposalClass::Justified,
+        got => {
+            return Err(DecodeError::BadValue { what: "proposed tag", got: u64::from(got) });
+        }
+    };
+    Ok(Some((View::decode(reader)?, class, Digest::decode(reader)?)))
 }
 
 /// What storage holds when a node starts.
@@ -193,3 +205,6 @@ pub struct StoredBatch {
     /// Whether this replica acknowledged it.
     pub acknowledged: bool,
 }
+
+#[cfg(test)]
+mod tests;

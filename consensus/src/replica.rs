@@ -27,7 +27,9 @@ impl Replica {
         let (mut names, mut out) = (Names::default(), Vec::new());
         let mut ctx = Context::new(now, &mut names, &mut out);
         let mut agreement = Agreement::recover(config, &recovered, &mut ctx);
-        let mut lanes = recover_lanes(config, recovered, &mut ctx);
+        let signs = agreement.status().contradicted.is_none();
+        let config = Config { lanes: config.lanes && signs, ..config.clone() };
+        let mut lanes = recover_lanes(&config, recovered, &mut ctx);
         agreement.resume(&mut lanes, &mut ctx);
         (Self { agreement, lanes, names }, out)
     }

@@ -148,6 +148,17 @@ impl From<chorale_p2p::PeerStatus> for Peer {
     }
 }
 
+/// Why a replica that saw what is final contradicted at this height signs nothing, and what its
+/// operator is to do.
+pub(crate) fn contradiction(height: Height) -> String {
+    format!(
+        "observer: a commit certificate contradicts what is final here at height {height}, so more \
+         than a third of the stake signed two chains: this node signs nothing more, also after a \
+         restart; keep its data folder as evidence, agree with the other operators which chain \
+         goes on, and join that one with a new key"
+    )
+}
+
 /// How long a node may be without a commit, in view timeouts, before it says why.
 const QUIET_VIEW_TIMEOUTS: u32 = 3;
 /// How many blocks behind a node counts as catching up.
@@ -187,6 +198,7 @@ impl StatusHandle {
         let (seen, peers) = (*self.lock(), (self.inner.peers)());
         let Facts { genesis, set, .. } = &self.inner.facts;
         let Replica { view, leader, height, ordered_height, voting, .. } = seen.replica;
+        let contradicted = seen.replica.contradicted.map(contradiction);
         let now = self.inner.clock.now().monotonic;
         let ago = seen.last_commit.map(|at| now.since(at).as_millis());
         Status {
@@ -202,8 +214,8 @@ impl StatusHandle {
             ordered_height,
             syncing: is_syncing(&seen.replica),
             voting,
-            voting_reason: self.inner.facts.voting_reason.clone(),
-            owns_lane: self.inner.facts.owns_lane,
+            owns_lane: self.inner.facts.owns_lane && contradicted.is_none(),
+            voting_reason: contradicted.or_else(|| self.inner.facts.voting_reason.clone()),
             why_no_blocks: self.why_no_blocks(&seen, &peers, now),
             last_commit_ms_ago: ago.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
             peers: peers.iter().map(|peer| self.peer(peer)).collect(),

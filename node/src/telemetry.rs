@@ -1,6 +1,7 @@
 //! Logs: structured, to standard error, as text for people or one JSON object a line. The level
 //! is the configured one, or what `RUST_LOG` says.
 
+use crate::status::contradiction;
 use chorale_consensus::note::Note;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -79,7 +80,7 @@ pub fn trace(note: &Note) {
         }
         Note::Refused { view, why } => tracing::info!(%view, %why, "did not vote"),
         Note::AgreementBroken { height } => {
-            tracing::error!(%height, "a certificate contradicts what is final: nothing more is signed");
+            tracing::error!("{}", contradiction(*height));
         }
         Note::Committed { height, view } => tracing::debug!(%height, %view, "final"),
         Note::EnteredView { view, by_timeout } => tracing::debug!(%view, by_timeout, "entered"),

@@ -109,6 +109,7 @@ impl Safety {
     pub(crate) fn new(record: VoteRecord, enabled: bool) -> Self {
         let proposed = record.last_proposed.map_or(View::ZERO, |(view, _, _)| view);
         let floor = record.last_voted_view.max(record.highest_timeout_view).max(proposed);
+        let enabled = enabled && record.contradiction.is_none();
         Self { record, floor, enabled }
     }
 
@@ -120,9 +121,17 @@ impl Safety {
         self.enabled
     }
 
-    /// Signs nothing more: what is final was contradicted.
-    pub(crate) const fn disable(&mut self) {
-        self.enabled = false;
+    /// R7: what is final was contradicted. Nothing more is signed, in this run or a later one: a
+    /// replica that could sign makes the contradiction durable. `false` when one is known already.
+    pub(crate) fn contradict(&mut self, cc: &CommitCert, ctx: &mut Context<'_>) -> bool {
+        if self.record.contradiction.is_some() {
+            return false;
+        }
+        self.record.contradiction = Some(cc.clone());
+        if core::mem::take(&mut self.enabled) {
+            self.persist(Vec::new(), ctx);
+        }
+        true
     }
 
     /// A1: the highest certificate ever checked is the lock.

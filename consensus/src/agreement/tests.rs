@@ -2,6 +2,7 @@
 
 mod bounds;
 mod catch_up;
+mod contradicted;
 mod restarts;
 mod timers;
 

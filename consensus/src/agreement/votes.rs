@@ -140,8 +140,10 @@ impl Agreement {
                 self.try_sync(ctx);
             }
             Commit::Conflict => {
-                ctx.note(Note::AgreementBroken { height: cc.vote().height });
-                self.safety.disable();
+                if self.safety.contradict(cc, ctx) {
+                    ctx.note(Note::AgreementBroken { height: cc.vote().height });
+                    lanes.stop_signing();
+                }
             }
         }
     }

@@ -241,6 +241,9 @@ impl Lanes {
 
     /// Sends the acknowledgement of a batch again, if it is durable: else it is on its way.
     pub(super) fn send_acknowledgement(&self, id: &BatchId, ctx: &mut Context<'_>) -> bool {
+        if self.own.is_none() {
+            return false;
+        }
         let held = self.lanes.get(&id.lane).and_then(|lane| lane.held.get(&(id.seq, id.digest)));
         let Some(held) = held.filter(|held| held.writing.is_none()) else { return false };
         let statement = Statement::Acknowledge(held.signed.header.acknowledgement());

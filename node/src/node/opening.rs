@@ -8,7 +8,7 @@ use crate::home::Home;
 use crate::host::Clock;
 use crate::keys::{self, KeyFileError, NodeKeys};
 use crate::recorder::{Recorder, Start};
-use crate::status::Facts;
+use crate::status::{Facts, contradiction};
 use crate::storage::recover::Identity;
 use crate::storage::{
     DiskError, Incarnation, KeyValue, RealDisk, Recovery, RocksStore, StorageError, Stores, recover,
@@ -284,6 +284,10 @@ fn warn(genesis: &Genesis, recovery: &Recovery<RealDisk>) {
     }
     for doubt in [&recovery.votes, &recovery.lanes].into_iter().filter_map(|r| r.as_ref().err()) {
         tracing::warn!("{doubt}");
+    }
+    let record = recovery.recovered.vote.as_ref();
+    if let Some(cert) = record.and_then(|record| record.contradiction.as_ref()) {
+        tracing::error!("{}", contradiction(cert.vote().height));
     }
     if recovery.unreadable_copies > 0 {
         let copies = recovery.unreadable_copies;

@@ -15,6 +15,7 @@ fn replica() -> Replica {
         ordered_height: Height::new(9),
         high_qc_view: View::new(16),
         voting: true,
+        contradicted: None,
     }
 }
 
@@ -89,6 +90,19 @@ fn a_status_tells_of_node_chain_and_peers() {
     let json = serde_json::to_value(handle.status()).unwrap();
     assert_eq!((&json["height"], &json["validator"]), (&11.into(), &0.into()));
     assert_eq!(json["voting_reason"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_contradicted_node_says_why_it_does_not_vote_and_what_to_do() {
+    let handle = handle([true; 3]);
+    let contradicted = Some(Height::new(9));
+    handle.update(Replica { voting: false, contradicted, ..replica() });
+    let status = handle.status();
+    assert_eq!((status.voting, status.owns_lane), (false, false));
+    let reason = status.voting_reason.unwrap();
+    for part in ["at height 9", "also after a restart", "data folder", "new key"] {
+        assert!(reason.contains(part), "{part}: {reason}");
+    }
 }
 
 #[test]

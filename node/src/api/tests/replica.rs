@@ -77,4 +77,5 @@ pub(super) const IDLE: Status = Status {
     ordered_height: Height::ZERO,
     high_qc_view: View::ZERO,
     voting: true,
+    contradicted: None,
 };

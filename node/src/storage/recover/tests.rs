@@ -223,6 +223,20 @@ fn a_payload_of_other_bytes_makes_an_observer() {
 }
 
 #[test]
+fn a_contradiction_comes_back_with_the_vote_record_at_every_start() {
+    let mut home = Home::new();
+    let mut record = home.start().vote_record.unwrap();
+    let contradiction = Some(home.chain.certify(1, &[0, 1, 2]));
+    let start = home.chain.set().start().clone();
+    let votes = Votes { contradiction: contradiction.clone(), ..Votes::new(start) };
+    record.write(&VotePayload { store_sequence: 0, votes }.to_bytes()).unwrap();
+    drop(record);
+    for _ in 0..2 {
+        assert_eq!(home.start().recovered.vote.unwrap().contradiction, contradiction);
+    }
+}
+
+#[test]
 fn a_replica_gets_back_its_chain_its_batches_and_its_lane() {
     let mut home = Home::new();
     drop(home.start());
