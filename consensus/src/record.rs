@@ -11,8 +11,8 @@ use chorale_types::message::ProposalClass;
 use chorale_types::vote::{Tip, Vote};
 use std::sync::Arc;
 
-/// The version of [`VoteRecord`] that this build writes. Version 1 had no contradiction; it is still
-/// read, so that a validator that is brought up to date goes on voting.
+/// The version of [`VoteRecord`] that this build writes. Version 1 had no contradiction; it is
+/// still read, so that a validator that is brought up to date goes on voting.
 const VERSION: u8 = 2;
 
 /// Names a record within one run. Rising.

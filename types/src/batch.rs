@@ -9,7 +9,10 @@ use crate::crypto::ed25519::Signature;
 use crate::crypto::hash::{Digest, Domain, hash_of};
 use crate::crypto::signing_bytes;
 use crate::ids::{LaneId, LaneSeq, RollupId};
-use crate::limits::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, ROLLUPS_MAX, VALIDATORS_MAX};
+use crate::limits::{
+    BATCH_BYTES_MAX, BATCH_CHARGE_BYTES, BATCH_TRANSACTIONS_MAX, ROLLUPS_MAX,
+    TRANSACTION_CHARGE_BYTES, VALIDATORS_MAX,
+};
 use crate::merkle;
 use crate::transaction::Transactions;
 use thiserror::Error;
@@ -37,7 +40,7 @@ pub struct BatchHeader {
     pub prev: Digest,
     /// Merkle root over [`EntrySummary::leaf`] of each rollup, in order of rollup.
     pub root: Digest,
-    /// Transaction bytes of the lane up to and including this batch.
+    /// Charged bytes of the lane up to and including this batch.
     pub bytes_through: u64,
 }
 codec_struct!(BatchHeader { lane, seq, prev, root, bytes_through });
@@ -119,13 +122,13 @@ pub enum BatchError {
     /// A rollup is named without a transaction, or the batch is empty.
     #[error("a batch or a part of it is empty")]
     Empty,
-    /// More bytes or transactions than a batch may hold.
-    #[error("batch of {transactions} transactions and {bytes} bytes is too large")]
+    /// More charged bytes or transactions than a batch may hold.
+    #[error("batch of {transactions} transactions and {charge} charged bytes is too large")]
     TooLarge {
         /// Transactions found.
         transactions: usize,
-        /// Transaction bytes found.
-        bytes: usize,
+        /// What it is charged.
+        charge: usize,
     },
     /// The header's root is not the root over the entries.
     #[error("header root does not match the entries")]
@@ -133,6 +136,16 @@ pub enum BatchError {
     /// The sequence number is zero.
     #[error("sequence numbers start at 1")]
     ZeroSequence,
+}
+
+/// What a lane is charged for a batch of so many transactions with so many bytes: what is counted
+/// in `bytes_through`, and so against the lane's quota and the block's cap. Bytes alone would let a
+/// block order millions of transactions of one byte, and no client could be shown that they are
+/// copies.
+#[must_use]
+pub const fn charged_bytes(transactions: usize, bytes: usize) -> usize {
+    let each = transactions.saturating_mul(TRANSACTION_CHARGE_BYTES);
+    BATCH_CHARGE_BYTES.saturating_add(each).saturating_add(bytes)
 }
 
 /// A batch with its owner's signature, as it travels and is stored.
@@ -159,6 +172,12 @@ impl Batch {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.entries.iter().map(|entry| entry.transactions.bytes()).sum()
+    }
+
+    /// What its lane is charged for this batch: [`charged_bytes`].
+    #[must_use]
+    pub fn charge(&self) -> usize {
+        charged_bytes(self.len(), self.bytes())
     }
 
     /// Transactions in this batch.
@@ -194,9 +213,9 @@ impl Batch {
         if !self.entries.is_sorted_by(|a, b| a.rollup < b.rollup) {
             return Err(BatchError::Unsorted);
         }
-        let (transactions, bytes) = (self.len(), self.bytes());
-        if transactions > BATCH_TRANSACTIONS_MAX || bytes > BATCH_BYTES_MAX {
-            return Err(BatchError::TooLarge { transactions, bytes });
+        let (transactions, charge) = (self.len(), self.charge());
+        if transactions > BATCH_TRANSACTIONS_MAX || charge > BATCH_BYTES_MAX {
+            return Err(BatchError::TooLarge { transactions, charge });
         }
         if Self::root(&self.entries) != self.header.root {
             return Err(BatchError::WrongRoot);
@@ -217,7 +236,7 @@ pub struct Acknowledgement {
     pub digest: Digest,
     /// The digest of the batch before it.
     pub prev: Digest,
-    /// Lane bytes up to and including it.
+    /// Charged bytes of the lane up to and including it.
     pub bytes_through: u64,
 }
 codec_struct!(Acknowledgement { lane, seq, digest, prev, bytes_through });
@@ -288,7 +307,7 @@ pub struct LaneTip {
     pub seq: LaneSeq,
     /// Its digest.
     pub digest: Digest,
-    /// Lane bytes up to and including it.
+    /// Charged bytes of the lane up to and including it.
     pub bytes_through: u64,
 }
 codec_struct!(LaneTip { lane, seq, digest, bytes_through });

@@ -28,9 +28,9 @@ pub struct Params {
     pub idle_block_interval_ms: u64,
     /// An owner cuts a batch when its oldest transaction waited this long.
     pub batch_interval_ms: u64,
-    /// Most bytes of a lane above the ordered frontier.
+    /// Most charged bytes of a lane above the ordered frontier.
     pub lane_quota_bytes: u64,
-    /// Most bytes that one block newly orders.
+    /// Most charged bytes that one block newly orders.
     pub block_bytes_max: u64,
     /// A transaction's id is remembered for this much block time, and for `dedup_heights`.
     pub dedup_ms: u64,

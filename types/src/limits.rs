@@ -13,14 +13,19 @@ pub const CHAIN_NAME_BYTES_MAX: usize = 32;
 pub const TRANSACTION_BYTES_MAX: usize = 128 * 1024;
 /// Most transactions in one submit call.
 pub const SUBMIT_TRANSACTIONS_MAX: usize = 1_024;
-/// Most bytes of transactions in one batch.
+/// What a batch is charged for each of its transactions beside its bytes. What is kept and shown of
+/// a transaction is more than its bytes: its id, and that and where it was delivered before.
+pub const TRANSACTION_CHARGE_BYTES: usize = 192;
+/// What a batch is charged for itself: its header and what shows which rollups it has.
+pub const BATCH_CHARGE_BYTES: usize = 1_024;
+/// Most charged bytes of one batch.
 pub const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// Most transactions in one batch.
-pub const BATCH_TRANSACTIONS_MAX: usize = 8_192;
+pub const BATCH_TRANSACTIONS_MAX: usize = 2_048;
 /// Most batches of one lane above the ordered frontier.
 pub const LANE_BATCHES_MAX: u64 = 512;
-/// Most bytes of one lane above the ordered frontier that a genesis may allow.
-pub const LANE_QUOTA_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Most charged bytes of one lane above the ordered frontier that a genesis may allow.
+pub const LANE_QUOTA_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Availability certificates of one lane kept above the ordered frontier; the lowest goes first.
 pub const LANE_CERTIFICATES_MAX: usize = 32;
 /// Bytes of one lane's batches that wait for a signature check or for their predecessor.
@@ -40,8 +45,8 @@ pub const CERTIFICATES_WANTED_MAX: usize = BLOCK_TIPS_MAX;
 
 /// Most lane tips in one block: every lane of two epochs.
 pub const BLOCK_TIPS_MAX: usize = 2 * VALIDATORS_MAX;
-/// Most newly ordered bytes in one block that a genesis may allow.
-pub const BLOCK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Most newly ordered charged bytes in one block that a genesis may allow.
+pub const BLOCK_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A block whose ordered height lies further back than this must be empty.
 pub const ORDERED_LAG_MAX: u64 = 16;
@@ -85,12 +90,20 @@ pub const POOL_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const FRAME_HEADERS_MAX: usize = 64;
 /// Most headers between a block and a certificate above it in a frame.
 pub const FRAME_LINK_HEADERS_MAX: usize = 64;
-/// Longest encoded stream proof, in bytes.
-pub const FRAME_PROOF_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A frame that spells out every block since the rollup's last one is at most this long, in bytes,
+/// where it can start from an anchor instead.
+pub const FRAME_SPELLED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest encoded stream proof, in bytes. [`crate::rollup`] shows that none is longer.
+pub const FRAME_PROOF_BYTES_MAX: usize = 65 * 1024 * 1024;
 /// Ids of one rollup inside the dedup window that a client will download.
 pub const WINDOW_IDS_MAX: usize = 16_000_000;
 
-const _: () = assert!(TRANSACTION_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!(
+    BATCH_CHARGE_BYTES + TRANSACTION_CHARGE_BYTES + TRANSACTION_BYTES_MAX <= BATCH_BYTES_MAX
+);
+const _: () = assert!(
+    BATCH_CHARGE_BYTES + BATCH_TRANSACTIONS_MAX * (TRANSACTION_CHARGE_BYTES + 1) <= BATCH_BYTES_MAX
+);
 const _: () = assert!((BATCH_BYTES_MAX as u64) <= LANE_QUOTA_BYTES_MAX);
 const _: () = assert!(LANE_QUOTA_BYTES_MAX <= BLOCK_BYTES_MAX);
 const _: () = assert!(ORDERED_LAG_COPY_MAX < ORDERED_LAG_MAX);

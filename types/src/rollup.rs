@@ -8,6 +8,7 @@
 //! transactions is in its place, and that no other one of this rollup was left out.
 
 mod anchor;
+mod bounds;
 mod entry;
 
 pub use anchor::{Anchor, Checkpoint, Heartbeat, Proven};

@@ -1,12 +1,13 @@
-//! Certificates and blocks in forms that must be refused, each with the reason.
+//! Certificates, blocks and batches in forms that must be refused, each with the reason.
 
 #[allow(dead_code, reason = "each test binary uses some")]
 mod samples;
 
+use chorale_types::batch::{Batch, BatchEntry, BatchError};
 use chorale_types::block::{Block, BlockError};
 use chorale_types::certificate::{CommitCert, TimeoutCert};
 use chorale_types::codec::{DecodeError, Encode, decode_exact};
-use chorale_types::ids::{Height, View};
+use chorale_types::ids::{Height, RollupId, View};
 use chorale_types::vote::VoteKind;
 
 fn refused(cert: &TimeoutCert) -> Option<&'static str> {
@@ -100,4 +101,33 @@ fn a_block_is_refused_for_each_field_that_does_not_fit() {
         b.header.reveal = Some(chorale_types::crypto::bls::BlsSignature::from_bytes([1; 96]));
     };
     assert_eq!(check(&reveal), Err(BlockError::UnexpectedReveal));
+}
+
+/// A batch of one rollup with transactions of these sizes.
+fn batch_of(sizes: &[usize]) -> Batch {
+    let payloads: Vec<Vec<u8>> = sizes.iter().map(|size| vec![7; *size]).collect();
+    let transactions = payloads.iter().map(Vec::as_slice).collect();
+    let mut batch = samples::batch();
+    batch.entries = vec![BatchEntry { rollup: RollupId::new(5), transactions }];
+    batch.header.root = Batch::root(&batch.entries);
+    batch
+}
+
+#[test]
+fn a_batch_is_charged_for_itself_and_each_transaction() {
+    assert_eq!(batch_of(&[1]).charge(), 1_024 + 192 + 1);
+    assert_eq!(batch_of(&[10, 20, 30]).charge(), 1_024 + 3 * 192 + 60);
+    let full = [131_072, 131_072, 131_072, 524_288 - 1_024 - 4 * 192 - 3 * 131_072];
+    assert_eq!(batch_of(&full).validate(), Ok(()));
+    let more = [full[0], full[1], full[2], full[3] + 1];
+    let refused = BatchError::TooLarge { transactions: 4, charge: 524_289 };
+    assert_eq!(batch_of(&more).validate(), Err(refused));
+}
+
+#[test]
+fn a_batch_of_more_transactions_than_allowed_is_refused() {
+    assert_eq!(batch_of(&[1; 2_048]).validate(), Ok(()));
+    let charge = 1_024 + 2_049 * 193;
+    let refused = BatchError::TooLarge { transactions: 2_049, charge };
+    assert_eq!(batch_of(&[1; 2_049]).validate(), Err(refused));
 }

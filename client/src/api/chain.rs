@@ -90,6 +90,6 @@ pub struct Tip {
     pub seq: LaneSeq,
     /// Its digest.
     pub digest: Digest,
-    /// Lane bytes up to and including it.
+    /// Charged bytes of the lane up to and including it.
     pub bytes_through: u64,
 }

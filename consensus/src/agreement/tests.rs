@@ -239,14 +239,13 @@ fn submitted_transactions_reach_final_blocks_of_every_replica() {
         .collect();
     let owners: BTreeSet<_> = tips.iter().map(|(owner, _)| *owner).collect();
     assert_eq!(owners.len(), 4, "every lane is ordered");
-    let bytes: u64 = (0..4)
-        .map(|owner| {
-            let of = |tip: &&chorale_types::batch::LaneTip| tip.lane.owner.get() == owner;
-            let all = committee.committed[0].iter().flat_map(|b| b.block.body.tips.iter());
-            all.filter(of).map(|tip| tip.bytes_through).max().unwrap_or(0)
-        })
-        .sum();
-    assert_eq!(bytes, 800, "200 transactions of four bytes");
+    let (batches, charged) = (0..4).fold((0, 0), |(batches, charged), owner| {
+        let all = committee.committed[0].iter().flat_map(|b| b.block.body.tips.iter());
+        let last = all.filter(|tip| tip.lane.owner.get() == owner).max_by_key(|tip| tip.seq);
+        let last = last.expect("every lane is ordered");
+        (batches + last.seq.get(), charged + last.bytes_through)
+    });
+    assert_eq!(charged, 1_024 * batches + 200 * (192 + 4), "200 transactions of four bytes");
     assert_eq!(committee.faults, BTreeSet::new());
 }
 

@@ -111,7 +111,7 @@ impl Lanes {
         }
         let forked = other_at(lane, id.seq)
             .is_some_and(|(other, checked)| checked && other.header != batch.header);
-        let allowed = lane.check_acknowledge(&batch.header, batch.bytes(), quota);
+        let allowed = lane.check_acknowledge(&batch.header, batch.charge(), quota);
         let claimed = matches!(goal, Goal::Claimed(_));
         if signs && allowed.is_ok() {
             let tell = if claimed && id == top { Tell::All } else { Tell::Nobody };

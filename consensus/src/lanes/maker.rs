@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::input::Timer;
 use crate::note::Note;
 use crate::record::Record;
-use chorale_types::batch::{BatchEntry, BatchHeader, EntrySummary};
+use chorale_types::batch::{BatchEntry, BatchHeader, EntrySummary, charged_bytes};
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::RollupId;
 use chorale_types::limits::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
@@ -18,14 +18,14 @@ use chorale_types::time::Instant;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-/// A batch of at least this many bytes is full and does not wait.
+/// A batch of at least this many charged bytes is full and does not wait.
 const FULL_BYTES: usize = BATCH_BYTES_MAX / 2;
 /// A batch of at least this many transactions is full and does not wait.
 const FULL_TRANSACTIONS: usize = BATCH_TRANSACTIONS_MAX / 2;
 
 /// Whether a batch like this goes out without waiting for its turn.
-pub(super) const fn is_full(bytes: usize, transactions: usize) -> bool {
-    bytes >= FULL_BYTES || transactions >= FULL_TRANSACTIONS
+pub(super) const fn is_full(charge: usize, transactions: usize) -> bool {
+    charge >= FULL_BYTES || transactions >= FULL_TRANSACTIONS
 }
 
 impl Lanes {
@@ -49,7 +49,8 @@ impl Lanes {
             let Some(due) = due(own, &self.pool, self.set.params().batch_interval_ms) else {
                 return;
             };
-            let full = is_full(self.pool.bytes(), self.pool.transactions());
+            let (bytes, transactions) = (self.pool.bytes(), self.pool.transactions());
+            let full = is_full(charged_bytes(transactions, bytes), transactions);
             if due > now && !(full && room >= FULL_BYTES) {
                 if own.armed.is_none_or(|armed| armed > due) {
                     own.armed = Some(due);
@@ -65,7 +66,7 @@ impl Lanes {
         }
     }
 
-    /// How many bytes the next batch may have; `None` when none may be cut.
+    /// How much the next batch may be charged; `None` when none may be cut.
     fn room(&self) -> Option<usize> {
         let own = self.own.as_ref()?;
         let lane = self.lanes.get(&own.lane)?;
@@ -85,7 +86,8 @@ impl Lanes {
             entries.push(BatchEntry { rollup, transactions: part.transactions });
         }
         let bytes: usize = entries.iter().map(|entry| entry.transactions.bytes()).sum();
-        let added = u64::try_from(bytes).expect("a batch is far smaller");
+        let charge = charged_bytes(ids.len(), bytes);
+        let added = u64::try_from(charge).expect("a batch is far smaller");
         let header = BatchHeader {
             lane: own.lane,
             seq: own.last.seq.next(),

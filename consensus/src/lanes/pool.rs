@@ -7,10 +7,11 @@
 
 use crate::input::HashedTransaction;
 use crate::output::{Admission, Refusal};
+use chorale_types::batch::charged_bytes;
 use chorale_types::ids::RollupId;
 use chorale_types::limits::{
     BATCH_TRANSACTIONS_MAX, POOL_BYTES_MAX, POOL_BYTES_PER_ROLLUP_MAX, POOL_TRANSACTIONS_MAX,
-    POOL_TRANSACTIONS_PER_ROLLUP_MAX, TRANSACTION_BYTES_MAX,
+    POOL_TRANSACTIONS_PER_ROLLUP_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_CHARGE_BYTES,
 };
 use chorale_types::time::Instant;
 use chorale_types::transaction::{TransactionId, Transactions};
@@ -111,10 +112,10 @@ impl Pool {
         Admission::Accepted
     }
 
-    /// Takes out what the next batch holds, at most `bytes_max` bytes: always from the rollup with
-    /// the fewest bytes so far, in an order that starts one rollup further each time. Within a
-    /// rollup the order of arrival stays, so a rollup whose next one does not fit is done.
-    pub(super) fn take(&mut self, bytes_max: usize) -> BTreeMap<RollupId, Taken> {
+    /// Takes out what the next batch holds, charged at most `charge_max`: always from the rollup
+    /// that is charged the least so far, in an order that starts one rollup further each time.
+    /// Within a rollup the order of arrival stays, so one whose next one does not fit is done.
+    pub(super) fn take(&mut self, charge_max: usize) -> BTreeMap<RollupId, Taken> {
         let mut turns = self.first_turns();
         let mut taken: BTreeMap<RollupId, Taken> = BTreeMap::new();
         let (mut bytes, mut count) = (0_usize, 0_usize);
@@ -122,7 +123,7 @@ impl Pool {
             let Some((share, place, rollup)) = turns.pop_first() else { break };
             let Some(queue) = self.queues.get_mut(&rollup) else { continue };
             let Some(size) = queue.waiting.front().map(|next| next.payload.len()) else { continue };
-            if bytes.saturating_add(size) > bytes_max {
+            if charged_bytes(count + 1, bytes.saturating_add(size)) > charge_max {
                 continue;
             }
             let Some(next) = queue.waiting.pop_front() else { continue };
@@ -132,7 +133,7 @@ impl Pool {
             let part = taken.entry(rollup).or_default();
             part.transactions.push(&next.payload);
             part.ids.push(next.id);
-            turns.insert((share + size, place, rollup));
+            turns.insert((share + size + TRANSACTION_CHARGE_BYTES, place, rollup));
         }
         self.bytes -= bytes;
         self.transactions -= count;

@@ -104,7 +104,7 @@ impl Lanes {
         }
         let quota = self.set.params().lane_quota_bytes;
         let Some(lane) = self.lanes.get_mut(&id.lane) else { return };
-        let standing = lane.check_acknowledge(&batch.header, batch.bytes(), quota);
+        let standing = lane.check_acknowledge(&batch.header, batch.charge(), quota);
         let waiting = Waiting { batch, digest: id.digest, checked: false };
         lane.waiting.insert(id.seq, waiting);
         let below = id.seq.saturating_sub(1);
@@ -147,11 +147,11 @@ impl Lanes {
             let Some(lane) = self.lanes.get_mut(&id) else { return };
             let Some(waiting) = lane.waiting.get(&seq).filter(|w| w.checked) else { continue };
             let batch = Arc::clone(&waiting.batch);
-            let paced = !is_full(batch.bytes(), batch.len());
+            let paced = !is_full(batch.charge(), batch.len());
             if paced && lane.allowance == 0 {
                 return;
             }
-            match lane.check_acknowledge(&batch.header, batch.bytes(), quota) {
+            match lane.check_acknowledge(&batch.header, batch.charge(), quota) {
                 Ok(()) => {
                     lane.allowance -= u64::from(paced);
                     lane.waiting.remove(&seq);

@@ -21,7 +21,7 @@ pub(super) enum NotNow {
     /// It stands on nothing acknowledged, certified or ordered.
     #[error("the predecessor of place {seq} is neither acknowledged, certified nor ordered")]
     UnknownPredecessor { seq: LaneSeq },
-    /// Its lane bytes are not its predecessor's and its own. For ever.
+    /// Its lane bytes are not its predecessor's and what it is charged itself. For ever.
     #[error("lane bytes {got} at place {seq}, the batch makes them {expected}")]
     WrongBytes { seq: LaneSeq, got: u64, expected: u64 },
     /// Too many bytes of the lane are not ordered yet.
@@ -74,11 +74,11 @@ impl Lane {
         (self.is_acknowledged(&prev) || self.is_certified(&tip)).then_some(below.bytes_through)
     }
 
-    /// Rules L2 and L4: whether a batch of this many bytes may be acknowledged.
+    /// Rules L2 and L4: whether a batch that is charged so much may be acknowledged.
     pub(super) fn check_acknowledge(
         &self,
         header: &BatchHeader,
-        bytes: usize,
+        charge: usize,
         quota: u64,
     ) -> Result<(), NotNow> {
         let seq = header.seq;
@@ -93,9 +93,9 @@ impl Lane {
             return Err(NotNow::OtherCertified { seq });
         }
         let below = self.bytes_below(header).ok_or(NotNow::UnknownPredecessor { seq })?;
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let (got, expected) = (header.bytes_through, below.saturating_add(bytes));
-        if got != expected || bytes == 0 {
+        let charge = u64::try_from(charge).unwrap_or(u64::MAX);
+        let (got, expected) = (header.bytes_through, below.saturating_add(charge));
+        if got != expected {
             return Err(NotNow::WrongBytes { seq, got, expected });
         }
         if !self.in_window(seq) {

@@ -23,7 +23,7 @@ use crate::job::{JobId, Verdict};
 use crate::output::Output;
 use crate::record::{Record, RecordId, StoredBatch};
 use chorale_types::batch::{
-    Acknowledgement, Availability, Batch, BatchEntry, BatchHeader, BatchId, LaneTip,
+    Acknowledgement, Availability, Batch, BatchEntry, BatchHeader, BatchId, LaneTip, charged_bytes,
 };
 use chorale_types::block::{Body, Frontier};
 use chorale_types::crypto::bls::BlsPublicKey;
@@ -115,12 +115,13 @@ impl Owner {
 
     fn next_of(&mut self, entries: Vec<BatchEntry>) -> Arc<Batch> {
         let bytes: usize = entries.iter().map(|entry| entry.transactions.bytes()).sum();
+        let count: usize = entries.iter().map(|entry| entry.transactions.len()).sum();
         let header = BatchHeader {
             lane: self.last.lane,
             seq: self.last.seq.next(),
             prev: self.last.digest,
             root: Batch::root(&entries),
-            bytes_through: self.last.bytes_through + bytes as u64,
+            bytes_through: self.last.bytes_through + charged_bytes(count, bytes) as u64,
         };
         self.last = header.acknowledgement().tip();
         let owner_signature = sign(header.lane.owner, &header.acknowledgement());

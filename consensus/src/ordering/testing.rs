@@ -2,7 +2,7 @@
 //! the client that checks them.
 
 use super::{ChainReader, OrderState, OrderedBlock};
-use chorale_types::batch::{Batch, BatchEntry, BatchHeader, BatchId};
+use chorale_types::batch::{Batch, BatchEntry, BatchHeader, BatchId, charged_bytes};
 use chorale_types::block::{Block, Body, Header, VERSION};
 use chorale_types::certificate::{CommitCert, QuorumCert};
 use chorale_types::crypto::bls::Bls;
@@ -160,6 +160,7 @@ impl TestChain {
             .map(|(rollup, transactions)| BatchEntry { rollup, transactions })
             .collect();
         let bytes: usize = entries.iter().map(|entry| entry.transactions.bytes()).sum();
+        let charge = charged_bytes(transactions.len(), bytes);
         let last = self.lanes.get(&lane);
         let header = BatchHeader {
             lane,
@@ -167,7 +168,7 @@ impl TestChain {
             prev: last.map_or(self.set.info_hash(), BatchHeader::digest),
             root: Batch::root(&entries),
             bytes_through: last.map_or(0, |last| last.bytes_through)
-                + u64::try_from(bytes).expect("small"),
+                + u64::try_from(charge).expect("small"),
         };
         let statement = header.acknowledgement().signing_bytes(self.set.chain());
         let owner_signature = network(owner).sign(&statement);

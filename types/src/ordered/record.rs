@@ -2,23 +2,23 @@
 //! root's parts to a client, and to build frames without hashing any transaction again.
 
 use super::{OrderedSummary, RollupLeaf, rollups_root};
-use crate::batch::{BatchHeader, EntrySummary};
+use crate::batch::{BatchHeader, EntrySummary, charged_bytes};
 use crate::block::Frontier;
 use crate::codec::{Decode, DecodeError, Encode, Reader, encode_list};
 use crate::crypto::hash::Digest;
 use crate::ids::{Height, RollupId, Sequence};
-use crate::limits::{BLOCK_BYTES_MAX, BLOCK_TIPS_MAX, LANE_BATCHES_MAX, ROLLUPS_MAX};
+use crate::limits::{BLOCK_BYTES_MAX, ROLLUPS_MAX, TRANSACTION_CHARGE_BYTES};
 use crate::time::Timestamp;
 use crate::transaction::TransactionId;
 
 /// The version of [`OrderedRecord`] that this build writes.
 const VERSION: u8 = 1;
-/// Most batches that one block can newly order: as many as each lane may hold.
-#[allow(clippy::cast_possible_truncation)] // 512
-pub const ORDERED_BATCHES_MAX: usize = BLOCK_TIPS_MAX * LANE_BATCHES_MAX as usize;
-/// Most transactions that one block can newly order: each has a byte.
-#[allow(clippy::cast_possible_truncation)] // 64 Mi
-const ORDERED_IDS_MAX: usize = BLOCK_BYTES_MAX as usize;
+/// Most batches that one block can newly order: each has a transaction of a byte at least.
+#[allow(clippy::cast_possible_truncation)] // 16 Mi
+pub const ORDERED_BATCHES_MAX: usize = BLOCK_BYTES_MAX as usize / charged_bytes(1, 1);
+/// Most transactions that one block can newly order: each has a byte at least.
+#[allow(clippy::cast_possible_truncation)] // 16 Mi
+const ORDERED_IDS_MAX: usize = BLOCK_BYTES_MAX as usize / (TRANSACTION_CHARGE_BYTES + 1);
 
 /// A batch as far as it is committed to: its header, and the leaves under the header's root.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -68,7 +68,7 @@ pub(crate) fn tc() -> TimeoutCert {
 fn header() -> BatchHeader {
     let lane = LaneId { epoch: Epoch::new(1), owner: ValidatorIndex::new(2) };
     let root = Batch::root(&entries());
-    BatchHeader { lane, seq: LaneSeq::new(3), prev: digest(0xa0), root, bytes_through: 900 }
+    BatchHeader { lane, seq: LaneSeq::new(3), prev: digest(0xa0), root, bytes_through: 4_062 }
 }
 
 fn entries() -> Vec<BatchEntry> {
@@ -79,7 +79,7 @@ fn entries() -> Vec<BatchEntry> {
     vec![entry(5, &[b"one", b"two"]), entry(9, &[b"three"])]
 }
 
-fn batch() -> Batch {
+pub(crate) fn batch() -> Batch {
     Batch { header: header(), owner_signature: ed(0xe1), entries: entries() }
 }
 

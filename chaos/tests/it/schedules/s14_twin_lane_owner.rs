@@ -3,7 +3,7 @@
 use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_chaos::sim::schedule::Committee;
 use chorale_consensus::note::Fault;
-use chorale_types::batch::{Availability, Batch, BatchEntry, BatchHeader};
+use chorale_types::batch::{Availability, Batch, BatchEntry, BatchHeader, charged_bytes};
 use chorale_types::crypto::ed25519::Signature;
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{Epoch, LaneId, LaneSeq, RollupId, ValidatorIndex};
@@ -19,7 +19,7 @@ fn batch(c: &Committee, seq: u64, prev: Digest, payload: &[u8]) -> Arc<Batch> {
         seq: LaneSeq::new(seq),
         prev,
         root: Batch::root(&entries),
-        bytes_through: seq * 3,
+        bytes_through: seq * charged_bytes(1, 3) as u64,
     };
     let owner_signature = c.signer(FAULTY).batch(&header);
     Arc::new(Batch { header, owner_signature, entries })

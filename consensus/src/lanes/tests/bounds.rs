@@ -64,7 +64,8 @@ fn an_owner_that_rushes_is_acknowledged_at_twice_the_pace() {
 
 #[test]
 fn exactly_the_quota_is_allowed() {
-    let params = Params { lane_quota_bytes: 9, ..Params::default() };
+    let quota = (charged_bytes(1, 5) + charged_bytes(1, 4)) as u64;
+    let params = Params { lane_quota_bytes: quota, ..Params::default() };
     let config = config_with(&EQUAL, 1, params);
     let (mut node, mut owner) = (Node::new(&config), Owner::new(&config, 0));
     assert_eq!(acknowledged(&node.take(&owner.next(b"12345"), 1)), [seq(1)]);
@@ -171,7 +172,8 @@ fn every_transaction_gets_its_typed_answer() {
 
 /// A member whose quota is used up, so that everything submitted waits.
 fn blocked() -> Node {
-    let params = Params { lane_quota_bytes: 1, ..Params::default() };
+    let quota = charged_bytes(1, 1) as u64;
+    let params = Params { lane_quota_bytes: quota, ..Params::default() };
     let mut node = Node::new(&config_with(&EQUAL, 0, params));
     node.submit(0, vec![transaction(1, b"x")]);
     node.pass(1_000);

@@ -78,15 +78,15 @@ fn a_full_batch_does_not_wait() {
     assert_eq!(sizes, [5, 3], "500 and 300 KiB, both over half of a batch");
     let all = headers(&outputs);
     assert_eq!((all[1].seq, all[1].prev), (seq(2), all[0].digest()));
-    assert_eq!(all[1].bytes_through, 8 * 100 * 1024);
+    assert_eq!(all[1].bytes_through, 8 * (192 + 100 * 1024) + 2 * 1_024);
     assert_eq!(arms(&outputs), [], "nothing is left");
 }
 
 #[test]
 fn rollups_share_a_batch_by_bytes_from_a_rotating_start() {
     let mut node = Node::new(&config(&EQUAL, 0));
-    let flood: Vec<_> = (0..100_u8).map(|at| transaction(1, &vec![at; 10 * 1024])).collect();
-    let small: Vec<_> = (0..20_u8).map(|at| transaction(2, &vec![at; 10 * 1024])).collect();
+    let flood: Vec<_> = (0..100_u8).map(|at| transaction(1, &vec![at; 10_000])).collect();
+    let small: Vec<_> = (0..20_u8).map(|at| transaction(2, &vec![at; 10_000])).collect();
     let outputs = node.submit(1, small.into_iter().chain(flood).collect());
     let shares: Vec<Vec<(u64, usize)>> = cuts(&outputs)
         .iter()
@@ -98,7 +98,7 @@ fn rollups_share_a_batch_by_bytes_from_a_rotating_start() {
         "51 fit; the small one is not held back by the flood"
     );
     let both: Vec<_> = (1..=2_u64)
-        .flat_map(|rollup| (0..26_u8).map(move |at| transaction(rollup, &vec![at; 10_240])))
+        .flat_map(|rollup| (0..26_u8).map(move |at| transaction(rollup, &vec![at; 10_000])))
         .collect();
     for (start, ours) in [((1, 26), (2, 25)), ((1, 25), (2, 26))].iter().enumerate() {
         let mut node = Node::new(&config(&EQUAL, 0));
@@ -189,15 +189,17 @@ fn tips_take_turns_when_a_block_is_full() {
         all.push(batches.map(|batch| tip(&batch)));
     }
     let empty = Frontier::default();
-    let tips = |rotation, bytes| node.lanes.certified_tips(&empty, rotation, bytes);
-    assert_eq!(tips(0, 1_000), [all[0][1], all[1][1], all[2][1]], "the highest of each");
-    assert_eq!(tips(0, 130), [all[0][1], all[1][0]], "then what fits");
-    assert_eq!(tips(1, 130), [all[1][1], all[2][0]]);
-    assert_eq!(tips(3, 130), [all[0][1], all[1][0]], "lane 3 has nothing");
-    assert_eq!(tips(6, 130), [all[0][0], all[2][1]], "by rising lane");
-    assert_eq!(tips(0, 39), []);
+    let one = charged_bytes(1, 40) as u64;
+    let (room, three) = (6 * one, 3 * one + 10);
+    let tips = |rotation, charge| node.lanes.certified_tips(&empty, rotation, charge);
+    assert_eq!(tips(0, room), [all[0][1], all[1][1], all[2][1]], "the highest of each");
+    assert_eq!(tips(0, three), [all[0][1], all[1][0]], "then what fits");
+    assert_eq!(tips(1, three), [all[1][1], all[2][0]]);
+    assert_eq!(tips(3, three), [all[0][1], all[1][0]], "lane 3 has nothing");
+    assert_eq!(tips(6, three), [all[0][0], all[2][1]], "by rising lane");
+    assert_eq!(tips(0, one - 1), []);
     let body = Body::new(vec![all[0][1], all[1][0]]);
-    let above = empty.advance(&body, 1_000).expect("rising");
-    let tips = node.lanes.certified_tips(&above, 0, 1_000);
+    let above = empty.advance(&body, three).expect("rising");
+    let tips = node.lanes.certified_tips(&above, 0, room);
     assert_eq!(tips, [all[1][1], all[2][1]], "only what is above the frontier");
 }

@@ -168,6 +168,22 @@ fn lane_bytes_must_add_up() {
 }
 
 #[test]
+fn a_batch_that_counts_its_bytes_and_not_its_charge_is_refused() {
+    let config = config(&EQUAL, 1);
+    let mut node = Node::new(&config);
+    let honest = Owner::new(&config, 0).next(b"1");
+    assert_eq!(honest.header.bytes_through, 1_024 + 192 + 1);
+    for (job, bytes_through) in (1..).zip([1, 192 + 1, 1_024 + 1, 1_024 + 192]) {
+        let mut cheap = (*honest).clone();
+        cheap.header.bytes_through = bytes_through;
+        cheap.owner_signature = sign(index(0), &ack(&cheap));
+        let refused = node.take(&Arc::new(cheap), job);
+        assert_eq!(refused, [Output::Report(index(0), Fault::Malformed)], "{bytes_through}");
+    }
+    assert_eq!(node.take(&honest, 5), acknowledges(1, &honest));
+}
+
+#[test]
 fn a_bad_owner_signature_is_reported_and_forgotten() {
     let config = config(&EQUAL, 1);
     let (mut node, mut owner) = (Node::new(&config), Owner::new(&config, 0));

@@ -57,7 +57,7 @@ fn own_lane_continues_above_the_stored_header() {
     assert_eq!(out, [Output::Arm(Timer::Lanes, Instant::from_micros(2_000_000))]);
     let next = cut_one(&mut node, b"next");
     assert_eq!((next.seq, next.prev), (seq(8), last.digest()));
-    assert_eq!(next.bytes_through, last.bytes_through + 4);
+    assert_eq!(next.bytes_through, last.bytes_through + charged_bytes(1, 4) as u64);
 
     // Everything ordered, and nothing left but the header.
     let (mut node, _) = Node::recover(&config, vec![], Some(last), frontier_at(&batches[6]));
@@ -214,8 +214,10 @@ fn members_that_restart_at_every_turn_lose_and_repeat_nothing() {
     let count = places.len();
     places.dedup();
     assert_eq!(places.len(), count, "one acknowledgement at one place");
-    let all: usize = tips.iter().map(|tip| usize::try_from(tip.bytes_through).expect("few")).sum();
-    assert_eq!(all, 40, "every transaction of one byte is certified");
+    let batches: u64 = tips.iter().map(|tip| tip.seq.get()).sum();
+    let charged: u64 = tips.iter().map(|tip| tip.bytes_through).sum();
+    let forty = 1_024 * batches + 40 * (192 + 1);
+    assert_eq!(charged, forty, "every transaction of one byte is certified");
     assert!((0..4).all(|at| net.stores[at] == net.stores[0]), "everybody has everything");
     assert!(net.faults.is_empty(), "{:?}", net.faults);
 }

@@ -7,7 +7,9 @@ use chorale_types::certificate::CommitCert;
 use chorale_types::codec::Encode;
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{Height, RollupId};
-use chorale_types::limits::{FRAME_HEADERS_MAX, FRAME_LINK_HEADERS_MAX, FRAME_PROOF_BYTES_MAX};
+use chorale_types::limits::{
+    FRAME_HEADERS_MAX, FRAME_LINK_HEADERS_MAX, FRAME_PROOF_BYTES_MAX, FRAME_SPELLED_BYTES_MAX,
+};
 use chorale_types::merkle;
 use chorale_types::ordered::{
     BatchSummary, OrderedRecord, RollupContent, RollupLeaf, Skipped, WindowEntry,
@@ -21,8 +23,8 @@ use std::sync::Arc;
 /// Builds the frame of a rollup's block, which was ordered at `height`.
 ///
 /// It spells out every block since the rollup's block before. Where those are more than
-/// [`FRAME_HEADERS_MAX`], or the proof would be longer than [`FRAME_PROOF_BYTES_MAX`], it starts
-/// from the state that this height's header names.
+/// [`FRAME_HEADERS_MAX`], or the proof would be longer than [`FRAME_SPELLED_BYTES_MAX`], it starts
+/// from the state that this height's header names, where that is not below the block before.
 ///
 /// # Errors
 /// When the rollup has no block there, the node lacks something, or the proof is too long.
@@ -46,7 +48,7 @@ pub fn build_frame<R: ChainReader>(
     let far = height.above(content.previous) > FRAME_HEADERS_MAX as u64;
     let mut builder = FrameBuilder { rollup, height, content, link, certificate };
     let mut proof = builder.proof(&store, (!far).then_some(content.previous), ordered)?;
-    if proof.len() > FRAME_PROOF_BYTES_MAX && !far && ordered >= content.previous {
+    if proof.len() > FRAME_SPELLED_BYTES_MAX && !far && ordered >= content.previous {
         proof = builder.proof(&store, None, ordered)?;
     }
     if proof.len() > FRAME_PROOF_BYTES_MAX {
