@@ -135,7 +135,7 @@ impl Fetcher {
     fn put(&self, answer: Answer) {
         let answers = lock(&self.answers);
         if answers.as_ref().is_none_or(|answers| answers.try_send(answer).is_err()) {
-            self.metrics.unanswered.inc();
+            self.metrics.work.unanswered.inc();
         }
     }
 

@@ -1,11 +1,11 @@
 //! What waits for the replica: inputs from every other thread, the urgent ones first.
 //!
-//! | Rank | What | Bound | When full |
-//! |---|---|---|---|
-//! | urgent | own signed statements, durable records, verdicts, ordered heights | by what the replica asked for | – |
-//! | network | messages, requests and answers of peers | [`NETWORK_MAX`] | the decoding thread waits |
-//! | bulk | peers' batches | [`BULK_MAX`] | the decoding thread waits |
-//! | submit | calls of this node's users | [`SUBMITS_MAX`] | the call is refused |
+//! - *urgent*: own signed statements, durable records, verdicts, ordered heights. Bounded by what
+//!   the replica asked for.
+//! - *network*: messages, requests and answers of peers, [`NETWORK_MAX`] of them; then the thread
+//!   that decodes them waits.
+//! - *bulk*: batches of peers, [`BULK_MAX`] of them; then likewise.
+//! - *submit*: calls of this node's users, [`SUBMITS_MAX`] of them; one more is refused.
 //!
 //! # Invariants
 //! Inputs of one rank leave in the order they came. A turn takes every urgent input and a bounded
@@ -26,7 +26,7 @@ pub const SUBMITS_MAX: usize = 1_024;
 /// Of each rank, what one turn takes at most.
 const NETWORK_PER_TURN: usize = 64;
 const BULK_PER_TURN: usize = 4;
-const SUBMITS_PER_TURN: usize = 16;
+const SUBMITS_PER_TURN: usize = 4;
 
 /// The queue in front of the replica.
 #[derive(Debug, Default)]

@@ -52,13 +52,13 @@ impl Intake {
                 Some(Incoming::Response { from, id, bytes: result.ok() })
             }
             Event::Up { peer } => {
-                tracing::info!(%peer, "the stream to a peer is open");
+                tracing::debug!(%peer, "the stream to a peer is open");
                 // Few: the network bounds the notices of each peer that wait.
                 self.inbox.urgent(Input::PeerUp(peer));
                 None
             }
             Event::Down { peer } => {
-                tracing::info!(%peer, "the stream to a peer was lost");
+                tracing::debug!(%peer, "the stream to a peer was lost");
                 None
             }
         }

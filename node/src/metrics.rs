@@ -8,9 +8,10 @@ use chorale_consensus::output::{Admission, Refusal};
 use chorale_types::block::CommittedBlock;
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Counter, CounterVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -23,9 +24,77 @@ pub struct Metrics {
     wire: OnceLock<Box<dyn Fn() -> String + Send + Sync>>,
     sampler: OnceLock<Sampler>,
     moments: Mutex<Moments>,
-
     /// What peers did wrong.
     pub faults: Faults,
+    /// What threads do.
+    pub work: Work,
+    agreement: Agreement,
+    data: Data,
+}
+
+/// When things happened last.
+#[derive(Default)]
+struct Moments {
+    view: Option<Instant>,
+    commit: Option<Instant>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let make = Maker(Registry::new());
+        let faults = make.counters("chorale_bad_messages_total", "Faults of peers", "fault");
+        Self {
+            wire: OnceLock::new(),
+            sampler: OnceLock::new(),
+            moments: Mutex::default(),
+            faults: Faults::new(faults),
+            work: Work::new(&make),
+            agreement: Agreement::new(&make),
+            data: Data::new(&make),
+            registry: make.0,
+        }
+    }
+}
+
+/// Registers what it makes.
+struct Maker(Registry);
+
+impl Maker {
+    fn register<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        let collector = made.expect("every name below is well formed");
+        let registered = self.0.register(Box::new(collector.clone()));
+        registered.expect("every name below is there once");
+        collector
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), &[label]))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), &[label]))
+    }
+
+    /// Buckets from `least` seconds, each double the one before.
+    fn histogram(&self, name: &str, help: &str, least: f64) -> Histogram {
+        let bounds = prometheus::exponential_buckets(least, 2.0, BUCKETS).expect("rising");
+        self.register(Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds)))
+    }
+}
+
+/// Buckets of a histogram: the last is 2^15 times the first.
+const BUCKETS: usize = 16;
+
+/// What threads do.
+pub struct Work {
     /// Time to make a vote record durable.
     pub vote_sync: Histogram,
     /// Time to make a group of batches durable.
@@ -34,6 +103,10 @@ pub struct Metrics {
     pub unanswered: IntCounter,
     /// Peers' batches and answers dropped because too many bytes waited to be decoded.
     pub bulk_dropped: IntCounter,
+    /// Signature checks, by what was checked.
+    pub checks: IntCounterVec,
+    /// Time they took.
+    pub check_seconds: CounterVec,
     /// Inputs the replica took.
     pub inputs: IntCounter,
     /// Time the replica's thread was busy.
@@ -42,7 +115,34 @@ pub struct Metrics {
     pub waiting: IntGaugeVec,
     /// Sizes of the replica's collections.
     pub sizes: IntGaugeVec,
+}
 
+impl Work {
+    fn new(make: &Maker) -> Self {
+        let vote_sync = "Time to make a vote record durable, blocks included";
+        let batch_sync = "Time to make a group of batches durable";
+        let unanswered = "Questions of peers dropped because too many waited";
+        let bulk = "Batches and answers of peers dropped because too many bytes waited";
+        let seconds = Opts::new("chorale_check_seconds_total", "Time that signature checks took");
+        let busy = "Time the thread of the replica worked";
+        let sizes = "Entries in collections of the replica";
+        Self {
+            vote_sync: make.histogram("chorale_vote_record_sync_seconds", vote_sync, 0.000_05),
+            batch_sync: make.histogram("chorale_batch_sync_seconds", batch_sync, 0.000_05),
+            unanswered: make.counter("chorale_unanswered_questions_total", unanswered),
+            bulk_dropped: make.counter("chorale_bulk_dropped_total", bulk),
+            checks: make.counters("chorale_checks_total", "Signature checks", "what"),
+            check_seconds: make.register(CounterVec::new(seconds, &["what"])),
+            inputs: make.counter("chorale_inputs_total", "Inputs the replica took"),
+            step_busy: make.register(Counter::new("chorale_step_busy_seconds_total", busy)),
+            waiting: make.gauges("chorale_waiting", "Things that wait for a thread", "queue"),
+            sizes: make.gauges("chorale_replica_size", sizes, "collection"),
+        }
+    }
+}
+
+/// Views, votes, certificates and blocks.
+struct Agreement {
     view: IntGauge,
     height: IntGauge,
     target_height: IntGauge,
@@ -60,6 +160,48 @@ pub struct Metrics {
     votes: IntCounterVec,
     refused: IntCounter,
     caught_up: IntCounter,
+    broken: IntCounter,
+}
+
+impl Agreement {
+    fn new(make: &Maker) -> Self {
+        let target = "The highest final height known to exist";
+        let lag = "Final blocks that this node has not ordered yet";
+        let view_seconds = "Time from entering a view to entering the next";
+        let qcs = "QuorumCerts assembled here; backup: from votes inside timeouts";
+        let tcs = "TimeoutCerts assembled here; with tips: a block must be proposed again";
+        let refused = "Proposals that this node did not vote for";
+        let caught_up = "Blocks learnt from peers by certificate";
+        let broken = "Certificates that contradict what is final: a third of the stake is faulty";
+        Self {
+            view: make.gauge("chorale_consensus_view", "The current view"),
+            height: make.gauge("chorale_consensus_height", "The last final height"),
+            target_height: make.gauge("chorale_consensus_target_height", target),
+            ordered_height: make.gauge("chorale_ordered_height", "How far this node has ordered"),
+            ordered_lag: make.gauge("chorale_ordered_lag", lag),
+            views: make.counters("chorale_views_entered_total", "Views entered", "by"),
+            view_seconds: make.histogram("chorale_view_duration_seconds", view_seconds, 0.001),
+            commit_interval: make.histogram(
+                "chorale_commit_interval_seconds",
+                "Time between final blocks",
+                0.001,
+            ),
+            commits: make.counter("chorale_commits_total", "Blocks that became final here"),
+            timeouts: make.counter("chorale_timeouts_total", "Views that this node gave up"),
+            qcs: make.counters("chorale_qc_formed_total", qcs, "kind"),
+            ccs: make.counter("chorale_cc_formed_total", "CommitCerts assembled here"),
+            tcs: make.counters("chorale_tc_formed_total", tcs, "kind"),
+            proposals: make.counters("chorale_proposals_total", "Blocks proposed here", "kind"),
+            votes: make.counters("chorale_votes_total", "Votes of this node", "kind"),
+            refused: make.counter("chorale_proposals_refused_total", refused),
+            caught_up: make.counter("chorale_caught_up_blocks_total", caught_up),
+            broken: make.counter("chorale_agreement_broken_total", broken),
+        }
+    }
+}
+
+/// Transactions and lanes.
+struct Data {
     lane_events: IntCounterVec,
     batch_transactions: IntCounter,
     batch_bytes: IntCounter,
@@ -67,163 +209,29 @@ pub struct Metrics {
     ordered_transactions: IntCounter,
     skipped_transactions: IntCounter,
     dropped: IntCounterVec,
-    broken: IntCounter,
 }
 
-/// When things happened last.
-#[derive(Default)]
-struct Moments {
-    view: Option<Instant>,
-    commit: Option<Instant>,
-}
-
-/// Registers what it makes.
-struct Maker(Registry);
-
-impl Maker {
-    fn register<C: Collector + Clone + 'static>(&self, collector: C) -> C {
-        let registered = self.0.register(Box::new(collector.clone()));
-        registered.expect("every name below is well formed and there once");
-        collector
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.register(IntCounter::new(name, help).expect("a well-formed name"))
-    }
-
-    fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
-        let made = IntCounterVec::new(Opts::new(name, help), &[label]);
-        self.register(made.expect("a well-formed name"))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.register(IntGauge::new(name, help).expect("a well-formed name"))
-    }
-
-    fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
-        let made = IntGaugeVec::new(Opts::new(name, help), &[label]);
-        self.register(made.expect("a well-formed name"))
-    }
-
-    /// Buckets from `least` seconds, each double the one before.
-    fn histogram(&self, name: &str, help: &str, least: f64, buckets: usize) -> Histogram {
-        let bounds = prometheus::exponential_buckets(least, 2.0, buckets).expect("rising");
-        let made = Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds));
-        self.register(made.expect("a well-formed name"))
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        let registry = Registry::new();
-        let make = Maker(registry.clone());
-        let faults = make.counters("chorale_bad_messages_total", "Faults of peers", "fault");
-        let busy =
-            Counter::new("chorale_step_busy_seconds_total", "Time the replica's thread worked");
+impl Data {
+    fn new(make: &Maker) -> Self {
+        let batch_transactions = "Transactions in batches of this node";
+        let batch_bytes = "Transaction bytes in batches of this node";
+        let admissions = "Transactions submitted here, by what became of them";
+        let ordered = "Transactions delivered to rollups";
+        let skipped = "Transactions ordered a second time and skipped";
+        let dropped = "Things of peers dropped at a bound";
         Self {
-            registry,
-            wire: OnceLock::new(),
-            sampler: OnceLock::new(),
-            moments: Mutex::default(),
-            faults: Faults::new(faults),
-            vote_sync: make.histogram(
-                "chorale_vote_record_sync_seconds",
-                "Time to make a vote record durable, blocks included",
-                0.000_05,
-                16,
-            ),
-            batch_sync: make.histogram(
-                "chorale_batch_sync_seconds",
-                "Time to make a group of batches durable",
-                0.000_05,
-                16,
-            ),
-            unanswered: make.counter(
-                "chorale_unanswered_questions_total",
-                "Peers' questions dropped because too many waited",
-            ),
-            bulk_dropped: make.counter(
-                "chorale_bulk_dropped_total",
-                "Peers' batches and answers dropped because too many bytes waited",
-            ),
-            inputs: make.counter("chorale_inputs_total", "Inputs the replica took"),
-            step_busy: make.register(busy.expect("a well-formed name")),
-            waiting: make.gauges("chorale_waiting", "Things that wait for a thread", "queue"),
-            sizes: make.gauges(
-                "chorale_replica_size",
-                "Entries in the replica's collections",
-                "collection",
-            ),
-            view: make.gauge("chorale_consensus_view", "The current view"),
-            height: make.gauge("chorale_consensus_height", "The last final height"),
-            target_height: make.gauge(
-                "chorale_consensus_target_height",
-                "The highest final height known to exist",
-            ),
-            ordered_height: make.gauge("chorale_ordered_height", "How far this node has ordered"),
-            ordered_lag: make
-                .gauge("chorale_ordered_lag", "Final blocks that this node has not ordered yet"),
-            views: make.counters("chorale_views_entered_total", "Views entered", "by"),
-            view_seconds: make.histogram(
-                "chorale_view_duration_seconds",
-                "Time from entering a view to entering the next",
-                0.001,
-                16,
-            ),
-            commit_interval: make.histogram(
-                "chorale_commit_interval_seconds",
-                "Time between final blocks",
-                0.001,
-                16,
-            ),
-            commits: make.counter("chorale_commits_total", "Blocks that became final here"),
-            timeouts: make.counter("chorale_timeouts_total", "Views that this node gave up"),
-            qcs: make.counters(
-                "chorale_qc_formed_total",
-                "QuorumCerts assembled here; backup: from votes inside timeouts",
-                "kind",
-            ),
-            ccs: make.counter("chorale_cc_formed_total", "CommitCerts assembled here"),
-            tcs: make.counters(
-                "chorale_tc_formed_total",
-                "TimeoutCerts assembled here; with tips: a block must be proposed again",
-                "kind",
-            ),
-            proposals: make.counters("chorale_proposals_total", "Blocks proposed here", "kind"),
-            votes: make.counters("chorale_votes_total", "Votes of this node", "kind"),
-            refused: make.counter(
-                "chorale_proposals_refused_total",
-                "Proposals that this node did not vote for",
-            ),
-            caught_up: make.counter(
-                "chorale_caught_up_blocks_total",
-                "Blocks learnt from peers by certificate",
-            ),
             lane_events: make.counters("chorale_lane_events_total", "Events of lanes", "event"),
             batch_transactions: make
-                .counter("chorale_batch_transactions_total", "Transactions in this node's batches"),
-            batch_bytes: make
-                .counter("chorale_batch_bytes_total", "Transaction bytes in this node's batches"),
+                .counter("chorale_batch_transactions_total", batch_transactions),
+            batch_bytes: make.counter("chorale_batch_bytes_total", batch_bytes),
             admissions: make.counters(
                 "chorale_submitted_transactions_total",
-                "Transactions submitted here, by what became of them",
+                admissions,
                 "outcome",
             ),
-            ordered_transactions: make
-                .counter("chorale_ordered_transactions_total", "Transactions delivered to rollups"),
-            skipped_transactions: make.counter(
-                "chorale_skipped_transactions_total",
-                "Transactions ordered a second time and skipped",
-            ),
-            dropped: make.counters(
-                "chorale_dropped_total",
-                "Things of peers dropped at a bound",
-                "what",
-            ),
-            broken: make.counter(
-                "chorale_agreement_broken_total",
-                "Certificates that contradict what is final: a third of the stake is faulty",
-            ),
+            ordered_transactions: make.counter("chorale_ordered_transactions_total", ordered),
+            skipped_transactions: make.counter("chorale_skipped_transactions_total", skipped),
+            dropped: make.counters("chorale_dropped_total", dropped, "what"),
         }
     }
 }
@@ -268,42 +276,36 @@ impl Metrics {
     /// The replica took a turn.
     pub fn on_status(&self, replica: &Replica) {
         let set = |gauge: &IntGauge, value| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        set(&self.view, replica.view.get());
-        set(&self.height, replica.height.get());
-        set(&self.target_height, replica.target_height.get());
-        set(&self.ordered_height, replica.ordered_height.get());
-        set(&self.ordered_lag, replica.height.above(replica.ordered_height));
+        set(&self.agreement.view, replica.view.get());
+        set(&self.agreement.height, replica.height.get());
+        set(&self.agreement.target_height, replica.target_height.get());
+        set(&self.agreement.ordered_height, replica.ordered_height.get());
+        set(&self.agreement.ordered_lag, replica.height.above(replica.ordered_height));
     }
 
     /// A submit call was answered.
     pub fn on_admitted(&self, admissions: &[Admission]) {
+        let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
         for admission in admissions {
-            let outcome = match admission {
-                Admission::Accepted => "accepted",
-                Admission::AlreadyKnown => "already_known",
-                Admission::Refused(refusal) => match refusal {
-                    Refusal::UnknownRollup { .. } => "unknown_rollup",
-                    Refusal::Empty => "empty",
-                    Refusal::TooLarge { .. } => "too_large",
-                    Refusal::QueueFull { .. } => "queue_full",
-                    Refusal::NoLane => "no_lane",
-                },
-            };
-            self.admissions.with_label_values(&[outcome]).inc();
+            let count = counts.entry(outcome(admission)).or_default();
+            *count = count.saturating_add(1);
+        }
+        for (outcome, count) in counts {
+            self.data.admissions.with_label_values(&[outcome]).inc_by(count);
         }
     }
 
     /// A block is final.
     pub fn on_commit(&self, _: &CommittedBlock) {
-        self.commits.inc();
+        self.agreement.commits.inc();
         let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
-        observe_since(&mut moments.commit, &self.commit_interval);
+        observe_since(&mut moments.commit, &self.agreement.commit_interval);
     }
 
     /// A block is ordered.
     pub fn on_ordered(&self, delivered: usize, skipped: usize) {
-        self.ordered_transactions.inc_by(u64::try_from(delivered).unwrap_or(u64::MAX));
-        self.skipped_transactions.inc_by(u64::try_from(skipped).unwrap_or(u64::MAX));
+        self.data.ordered_transactions.inc_by(u64::try_from(delivered).unwrap_or(u64::MAX));
+        self.data.skipped_transactions.inc_by(u64::try_from(skipped).unwrap_or(u64::MAX));
     }
 
     /// Something happened in the replica.
@@ -312,42 +314,60 @@ impl Metrics {
         let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
         match note {
             Note::EnteredView { by_timeout, .. } => {
-                count(&self.views, if *by_timeout { "timeout_cert" } else { "quorum_cert" });
+                count(
+                    &self.agreement.views,
+                    if *by_timeout { "timeout_cert" } else { "quorum_cert" },
+                );
                 let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
-                observe_since(&mut moments.view, &self.view_seconds);
+                observe_since(&mut moments.view, &self.agreement.view_seconds);
             }
-            Note::Proposed { .. } => count(&self.proposals, "fresh"),
-            Note::Reproposed { .. } => count(&self.proposals, "again"),
+            Note::Proposed { .. } => count(&self.agreement.proposals, "fresh"),
+            Note::Reproposed { .. } => count(&self.agreement.proposals, "again"),
             Note::Voted { kind, .. } => count(
-                &self.votes,
+                &self.agreement.votes,
                 match kind {
                     chorale_types::vote::VoteKind::Prepare => "prepare",
                     chorale_types::vote::VoteKind::Commit => "commit",
                 },
             ),
-            Note::TimedOut { .. } => self.timeouts.inc(),
+            Note::TimedOut { .. } => self.agreement.timeouts.inc(),
             Note::QuorumCertFormed { backup, .. } => {
-                count(&self.qcs, if *backup { "backup" } else { "votes" });
+                count(&self.agreement.qcs, if *backup { "backup" } else { "votes" });
             }
-            Note::CommitCertFormed { .. } => self.ccs.inc(),
+            Note::CommitCertFormed { .. } => self.agreement.ccs.inc(),
             Note::TimeoutCertFormed { tips, .. } => {
-                count(&self.tcs, if *tips > 0 { "with_tips" } else { "plain" });
+                count(&self.agreement.tcs, if *tips > 0 { "with_tips" } else { "plain" });
             }
             Note::Committed { .. } => {}
-            Note::CaughtUp { from, to } => self.caught_up.inc_by(to.above(*from)),
-            Note::LaneEquivocation { .. } => count(&self.lane_events, "equivocation"),
-            Note::RescueSent { .. } => count(&self.lane_events, "rescue_sent"),
-            Note::Rescued { .. } => count(&self.lane_events, "rescued"),
+            Note::CaughtUp { from, to } => self.agreement.caught_up.inc_by(to.above(*from)),
+            Note::LaneEquivocation { .. } => count(&self.data.lane_events, "equivocation"),
+            Note::RescueSent { .. } => count(&self.data.lane_events, "rescue_sent"),
+            Note::Rescued { .. } => count(&self.data.lane_events, "rescued"),
             Note::BatchCut { transactions, bytes, .. } => {
-                count(&self.lane_events, "batch_cut");
-                self.batch_transactions.inc_by(size(*transactions));
-                self.batch_bytes.inc_by(size(*bytes));
+                count(&self.data.lane_events, "batch_cut");
+                self.data.batch_transactions.inc_by(size(*transactions));
+                self.data.batch_bytes.inc_by(size(*bytes));
             }
-            Note::BatchAvailable { .. } => count(&self.lane_events, "batch_available"),
-            Note::Refused { .. } => self.refused.inc(),
-            Note::AgreementBroken { .. } => self.broken.inc(),
-            Note::Dropped { what, .. } => count(&self.dropped, what),
+            Note::BatchAvailable { .. } => count(&self.data.lane_events, "batch_available"),
+            Note::Refused { .. } => self.agreement.refused.inc(),
+            Note::AgreementBroken { .. } => self.agreement.broken.inc(),
+            Note::Dropped { what, .. } => count(&self.data.dropped, what),
         }
+    }
+}
+
+/// The label of what became of a transaction.
+const fn outcome(admission: &Admission) -> &'static str {
+    match admission {
+        Admission::Accepted => "accepted",
+        Admission::AlreadyKnown => "already_known",
+        Admission::Refused(refusal) => match refusal {
+            Refusal::UnknownRollup { .. } => "unknown_rollup",
+            Refusal::Empty => "empty",
+            Refusal::TooLarge { .. } => "too_large",
+            Refusal::QueueFull { .. } => "queue_full",
+            Refusal::NoLane => "no_lane",
+        },
     }
 }
 

@@ -97,21 +97,22 @@ impl Node {
         let admin = listen(config.admin.listen).await?;
         let recorder = opened.recorder(record.as_deref())?;
         let (network, events) = chorale_p2p::start(opened.wire(&config)?).await?;
-        let stores = opened.stores.clone();
-        let recording = recorder.as_ref().map(|(recorder, _)| recorder.clone());
-        let built = Parts::build(opened, network.clone(), recording, &stopper)?;
-        let (parts, handles, intake) = (built.parts, built.handles, built.intake);
-
         let addresses = Addresses {
             pid: std::process::id(),
             http: http.local_addr()?,
             admin: admin.local_addr()?,
             p2p: network.listen_addresses().iter().map(ToString::to_string).collect(),
         };
-        let intake = tokio::spawn(intake.run(events));
-        let api = tokio::spawn(api::serve(handles.clone(), api, http, admin));
         let run_file = home.run();
+        // All sockets are bound: whoever reads this may connect, and is answered when all runs.
         write_run_file(&run_file, &addresses)?;
+
+        let stores = opened.stores.clone();
+        let recording = recorder.as_ref().map(|(recorder, _)| recorder.clone());
+        let built = Parts::build(opened, network.clone(), recording, &stopper)?;
+        let (parts, handles) = (built.parts, built.handles);
+        let intake = tokio::spawn(built.intake.run(events));
+        let api = tokio::spawn(api::serve(handles.clone(), api, http, admin));
         tracing::info!(http = %addresses.http, p2p = ?addresses.p2p, "the node runs");
         let running = Running { parts, api, intake, network, stores, recorder, run_file };
         Ok(Self { handles, addresses, stopper, running })

@@ -115,7 +115,7 @@ pub fn run_votes<D: Disk>(tasks: &Receiver<VoteTask>, mut barrier: VoteBarrier<D
             told.stopper.fail(format!("the vote record cannot be written: {error}"));
             return;
         }
-        told.metrics.vote_sync.observe(started.elapsed().as_secs_f64());
+        told.metrics.work.vote_sync.observe(started.elapsed().as_secs_f64());
         told.inbox.urgent_all(group.iter().map(|task| Input::Durable(task.id)));
     }
 }
@@ -168,7 +168,7 @@ pub fn run_lanes(tasks: &Receiver<LaneTask>, writer: &LaneWriter, told: &Told) {
             told.stopper.fail(format!("batches cannot be stored: {error}"));
             return;
         }
-        told.metrics.batch_sync.observe(started.elapsed().as_secs_f64());
+        told.metrics.work.batch_sync.observe(started.elapsed().as_secs_f64());
         told.inbox.urgent_all(answers);
         // The feed's thread ends only with the node.
         let _ = writer.feed.send(FeedTask::Stored);

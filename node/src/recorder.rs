@@ -5,16 +5,19 @@
 //! writing. Every object has `t`, milliseconds since the Unix epoch, and `kind`; ids, digests and
 //! bytes are `0x` and hexadecimal, "canonical" is the encoding of the wire.
 //!
-//! | `kind` | Fields | When |
-//! |---|---|---|
-//! | `start` | `version` (1), `program`, `chain`, `name`, `validator` (index or null) | the node started |
-//! | `statement` | `bytes`: the canonical message, signed here | before it is handed to the network; sent again means recorded again |
-//! | `batch` | `bytes`: the canonical signed header of an own batch | as `statement`; the transactions are left out |
-//! | `commit` | `height`, `hash`, `certificate` (canonical) | the block is final here |
-//! | `ordered` | `height`, `root`, `rollups`: [`rollup`, `sequence`, `ids`] | after its `commit`; `ids` delivered, in order, possibly none |
-//! | `answered` | `level`, `transactions`: [`rollup`, `id`] | just before a user is told that they reached this level |
-//! | `lost` | `entries` | so many entries could not be written in time before this one |
-//! | `stop` | – | the node stopped in an orderly way |
+//! - `start`: the node started. `version` (1), `program`, `chain`, `name`, `validator` (index or
+//!   null).
+//! - `statement`: it signed a message, and is about to hand it to the network. `bytes`: the
+//!   canonical message. What is sent again is recorded again.
+//! - `batch`: it signed the next batch of its lane. `bytes`: the canonical signed header; the
+//!   transactions are left out.
+//! - `commit`: a block is final here. `height`, `hash`, `certificate` (canonical).
+//! - `ordered`: what that block came to. `height`, `root`, `rollups`: a list of `rollup`,
+//!   `sequence` and `ids`, the ids delivered, in order, possibly none.
+//! - `answered`: users are about to be told that their transactions reached a level. `level`,
+//!   `transactions`: a list of `rollup` and `id`.
+//! - `lost`: so many `entries` could not be written in time before this one.
+//! - `stop`: the node stopped in an orderly way.
 //!
 //! After a crash the last line may be cut. Lines are in the operating system's hands as soon as
 //! nothing more waits, so a killed process loses next to nothing; nothing is synced.

@@ -47,7 +47,7 @@ impl Runtime {
             while let Some(timer) = self.host.timers.pop_due(self.clock.now().monotonic) {
                 self.step(&mut executor, Input::Timer(timer));
             }
-            self.host.metrics.inputs.inc_by(u64::try_from(turn.len()).unwrap_or(u64::MAX));
+            self.host.metrics.work.inputs.inc_by(u64::try_from(turn.len()).unwrap_or(u64::MAX));
             while let Some(input) = turn.pop_front() {
                 self.step(&mut executor, input);
             }
@@ -68,12 +68,12 @@ impl Runtime {
         let metrics = &self.host.metrics;
         self.status.update(status);
         metrics.on_status(&status);
-        metrics.step_busy.inc_by(now.since(started).as_secs_f64());
+        metrics.work.step_busy.inc_by(now.since(started).as_secs_f64());
         if now.since(*sizes_at) >= SIZES_EVERY {
             *sizes_at = now;
             for (collection, size) in self.replica.sizes() {
                 let size = i64::try_from(size).unwrap_or(i64::MAX);
-                metrics.sizes.with_label_values(&[collection]).set(size);
+                metrics.work.sizes.with_label_values(&[collection]).set(size);
             }
         }
     }

@@ -28,6 +28,7 @@ use chorale_types::ids::ValidatorIndex;
 use chorale_types::message::{Message, Received, Request, Response};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Threads at most, however many cores there are.
 pub const THREADS_MAX: usize = 4;
@@ -173,7 +174,7 @@ impl Workers {
             queues.small += 1;
             queues.decks[deck].small.push_back(incoming);
         } else if queues.bulk_bytes.saturating_add(bytes) > BULK_BYTES_MAX {
-            self.metrics.bulk_dropped.inc();
+            self.metrics.work.bulk_dropped.inc();
             return Ok(());
         } else {
             queues.bulk_bytes = queues.bulk_bytes.saturating_add(bytes);
@@ -215,8 +216,8 @@ impl Workers {
     pub fn run(&self, thread: usize, judge: &Judge, desk: &Desk) {
         while let Some(task) = self.next(thread) {
             let done = match task {
-                Task::Check(Job { id, work }) => {
-                    desk.inbox.urgent(Input::Checked(id, judge.judge(&work)));
+                Task::Check(job) => {
+                    desk.check(judge, job);
                     Ok(())
                 }
                 Task::Decode(incoming) => desk.decode(incoming),
@@ -268,7 +269,34 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
 }
 
+/// What is checked, for metrics.
+fn name_of(work: &Work) -> &'static str {
+    match work {
+        Work::Votes { .. } => "votes",
+        Work::Timeouts { .. } => "timeouts",
+        Work::Acks { .. } => "acknowledgements",
+        Work::All(checks) => match checks.first() {
+            None => "nothing",
+            Some(Check::Entry(_)) => "certificate",
+            Some(Check::Proposal(..)) => "proposal",
+            Some(Check::Vote(..)) => "vote",
+            Some(Check::Header(_)) => "batch",
+            Some(Check::Ack(..)) => "acknowledgement",
+            Some(Check::Availability(_)) => "availability",
+        },
+    }
+}
+
 impl Desk {
+    fn check(&self, judge: &Judge, Job { id, work }: Job) {
+        let started = Instant::now();
+        let verdict = judge.judge(&work);
+        let (what, took) = (name_of(&work), started.elapsed().as_secs_f64());
+        self.metrics.work.checks.with_label_values(&[what]).inc();
+        self.metrics.work.check_seconds.with_label_values(&[what]).inc_by(took);
+        self.inbox.urgent(Input::Checked(id, verdict));
+    }
+
     fn decode(&self, incoming: Incoming) -> Result<(), Closed> {
         match incoming {
             Incoming::Message { from, class, bytes } => self.message(from, class, &bytes),

@@ -34,7 +34,7 @@ fn every_metric_has_a_help_and_a_name_of_ours_once() {
 #[test]
 fn gauges_are_sampled_when_somebody_looks() {
     let metrics = Metrics::default();
-    metrics.set_sampler(|metrics| metrics.waiting.with_label_values(&["urgent"]).set(7));
+    metrics.set_sampler(|metrics| metrics.work.waiting.with_label_values(&["urgent"]).set(7));
     assert!(metrics.text().contains("chorale_waiting{queue=\"urgent\"} 7"));
 }
 

@@ -175,7 +175,7 @@ impl Shared {
         self.metrics.set_sampler(move |metrics| {
             let set = |queue, length: usize| {
                 let length = i64::try_from(length).unwrap_or(i64::MAX);
-                metrics.waiting.with_label_values(&[queue]).set(length);
+                metrics.work.waiting.with_label_values(&[queue]).set(length);
             };
             if let (Some(inbox), Some(workers)) = (inbox.upgrade(), workers.upgrade()) {
                 let (waiting, (checks, undecoded)) = (inbox.waiting(), workers.waiting());

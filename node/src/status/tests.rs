@@ -87,9 +87,10 @@ fn a_status_tells_of_node_chain_and_peers() {
     assert_eq!((status.peers[1].stream, status.peers[1].rtt_ms), (false, Some(1.5)));
     handle.update(Replica { height: Height::new(11), ..replica() });
     assert!(handle.status().last_commit_ms_ago.is_some());
+    assert_eq!(handle.status().voting_reason, None);
     let json = serde_json::to_value(handle.status()).unwrap();
     assert_eq!((&json["height"], &json["validator"]), (&11.into(), &0.into()));
-    assert_eq!(json["voting_reason"], serde_json::Value::Null);
+    assert_eq!(json["why_no_blocks"], serde_json::Value::Null);
 }
 
 #[test]

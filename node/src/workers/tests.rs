@@ -64,7 +64,7 @@ fn small_messages_come_back_at_their_bound_and_large_ones_are_dropped() {
         workers.offer(message(0, Class::Batch, each)).ok().unwrap();
     }
     assert_eq!(workers.lock().decks[0].bulk.len(), 64);
-    assert_eq!(workers.metrics.bulk_dropped.get(), 16);
+    assert_eq!(workers.metrics.work.bulk_dropped.get(), 16);
 }
 
 #[test]

@@ -1,50 +1,11 @@
 //! A set of one, in this process: a working sequencer on the same code.
 
-use crate::support::{Place, options};
-use chorale_consensus::input::HashedTransaction;
+use crate::support::{Place, ROLLUP, options, order, payloads, stream, transaction};
 use chorale_consensus::output::{Admission, Refusal};
-use chorale_node::handles::Handles;
 use chorale_node::home::Home;
 use chorale_node::node::Node;
-use chorale_types::ids::{Height, RollupId, Sequence};
-use chorale_types::level::Level;
-use chorale_types::transaction::{TransactionId, transaction_id};
+use chorale_types::ids::{Height, RollupId};
 use std::fs;
-use std::time::Duration;
-
-const ROLLUP: RollupId = RollupId::new(2);
-/// Longer than anything here takes; nothing is measured by it.
-const LONG: Duration = Duration::from_secs(120);
-
-fn transaction(rollup: RollupId, payload: &[u8]) -> HashedTransaction {
-    HashedTransaction { rollup, id: transaction_id(rollup, payload), payload: payload.into() }
-}
-
-/// Submits some transactions and waits until they are final.
-async fn order(handles: &Handles, payloads: &[String]) -> Vec<TransactionId> {
-    let transactions: Vec<_> =
-        payloads.iter().map(|payload| transaction(ROLLUP, payload.as_bytes())).collect();
-    let named: Vec<_> = transactions.iter().map(|one| (one.rollup, one.id)).collect();
-    let admissions = handles.submissions.submit(transactions).await.unwrap();
-    assert!(admissions.iter().all(|one| !matches!(one, Admission::Refused(_))), "{admissions:?}");
-    let reached = handles.submissions.wait(&named, Level::Final, LONG).await;
-    for progress in &reached {
-        assert_eq!(progress.expect("it is known").level, Level::Final);
-    }
-    named.into_iter().map(|(_, id)| id).collect()
-}
-
-fn payloads(run: usize) -> Vec<String> {
-    (0..50).map(|n| format!("transaction {n} of run {run}")).collect()
-}
-
-/// Every transaction of a rollup in the order of its stream.
-fn stream(handles: &Handles) -> Vec<Vec<u8>> {
-    let head = handles.ledger.head(ROLLUP).expect("a rollup").sequence;
-    let frames = (1..=head.get())
-        .map(|sequence| handles.ledger.read_frame(ROLLUP, Sequence::new(sequence)).unwrap());
-    frames.flat_map(|view| view.frame.transactions.clone()).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_stops_and_goes_on_from_disk() {
