@@ -6,8 +6,10 @@
 //!
 //! # Invariants
 //! - At most [`SMALL_MAX`] small messages wait; then the network is not read further. At most
-//!   [`BULK_BYTES_MAX`] bytes of batches and answers wait; what comes beyond is dropped: an owner
-//!   sends again what was not acknowledged, and a question is asked again.
+//!   [`BULK_BYTES_MAX`] bytes of batches and answers wait, [`BULK_BYTES_PER_PEER_MAX`] of them of
+//!   one peer, so that one that floods takes no other's room. A batch beyond is dropped: its owner
+//!   sends again what was not acknowledged. An answer beyond loses its bytes and stays an answer:
+//!   the replica hears that there is none, and asks another member.
 //! - Jobs are bounded by the replica.
 //! - What reaches the inbox is decoded, bounded and in its own class; everything else is counted
 //!   against its sender.
@@ -26,7 +28,7 @@ use chorale_p2p::{Class, ResponseToken};
 use chorale_types::codec::decode_exact;
 use chorale_types::ids::ValidatorIndex;
 use chorale_types::message::{Message, Received, Request, Response};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -36,6 +38,11 @@ pub const THREADS_MAX: usize = 4;
 pub const SMALL_MAX: usize = 4_096;
 /// Bytes of batches and answers that may wait to be decoded.
 pub const BULK_BYTES_MAX: usize = 64 << 20;
+/// Bytes of batches and answers of one peer that may wait to be decoded: as much as all answers
+/// that one peer may owe, and some batches.
+pub const BULK_BYTES_PER_PEER_MAX: usize = 24 << 20;
+/// What a batch or an answer counts beside its bytes, so that empty ones are bounded too.
+const BULK_OVERHEAD_BYTES: usize = 512;
 
 /// Something from the network.
 pub enum Incoming {
@@ -78,6 +85,15 @@ impl Incoming {
         }
     }
 
+    /// What it counts among what waits.
+    const fn cost(&self) -> usize {
+        match self {
+            // As many as the replica asked for.
+            Self::Response { bytes: None, .. } => 0,
+            _ => self.bytes().saturating_add(BULK_OVERHEAD_BYTES),
+        }
+    }
+
     const fn is_bulk(&self) -> bool {
         match self {
             Self::Message { class, .. } => class.is_bulk(),
@@ -110,8 +126,42 @@ struct Queues {
     /// One for each thread.
     decks: Vec<Deck>,
     small: usize,
-    bulk_bytes: usize,
+    bulk: BulkBytes,
     closed: bool,
+}
+
+/// What waits in bulk, in bytes.
+#[derive(Default)]
+struct BulkBytes {
+    all: usize,
+    /// By peer, without those of whom nothing waits.
+    peers: BTreeMap<usize, usize>,
+}
+
+impl BulkBytes {
+    /// Counts something in, if there is room for it.
+    fn take(&mut self, peer: usize, cost: usize) -> bool {
+        let of_peer = self.peers.get(&peer).copied().unwrap_or(0).saturating_add(cost);
+        let all = self.all.saturating_add(cost);
+        if all > BULK_BYTES_MAX || of_peer > BULK_BYTES_PER_PEER_MAX {
+            return false;
+        }
+        self.all = all;
+        if of_peer > 0 {
+            self.peers.insert(peer, of_peer);
+        }
+        true
+    }
+
+    fn give_back(&mut self, peer: usize, cost: usize) {
+        self.all = self.all.saturating_sub(cost);
+        if let Some(of_peer) = self.peers.get_mut(&peer) {
+            *of_peer = of_peer.saturating_sub(cost);
+            if *of_peer == 0 {
+                self.peers.remove(&peer);
+            }
+        }
+    }
 }
 
 /// What the peers of one thread sent.
@@ -166,23 +216,35 @@ impl Workers {
     /// When there is no room: it comes back, to be offered again later.
     pub fn offer(&self, incoming: Incoming) -> Result<(), Full> {
         let mut queues = self.lock();
-        let (bytes, deck) = (incoming.bytes(), incoming.peer() % queues.decks.len());
-        if !incoming.is_bulk() {
+        let deck = incoming.peer() % queues.decks.len();
+        if incoming.is_bulk() {
+            if let Some(incoming) = self.within_bounds(&mut queues.bulk, incoming) {
+                queues.decks[deck].bulk.push_back(incoming);
+            }
+        } else {
             if queues.small >= SMALL_MAX {
                 return Err(Full(incoming));
             }
             queues.small += 1;
             queues.decks[deck].small.push_back(incoming);
-        } else if queues.bulk_bytes.saturating_add(bytes) > BULK_BYTES_MAX {
-            self.metrics.work.bulk_dropped.inc();
-            return Ok(());
-        } else {
-            queues.bulk_bytes = queues.bulk_bytes.saturating_add(bytes);
-            queues.decks[deck].bulk.push_back(incoming);
         }
         drop(queues);
         self.filled.notify_all();
         Ok(())
+    }
+
+    /// What is left of something when there is no room for it.
+    fn within_bounds(&self, waiting: &mut BulkBytes, incoming: Incoming) -> Option<Incoming> {
+        if waiting.take(incoming.peer(), incoming.cost()) {
+            return Some(incoming);
+        }
+        self.metrics.work.bulk_dropped.inc();
+        match incoming {
+            Incoming::Response { from, id, .. } => {
+                Some(Incoming::Response { from, id, bytes: None })
+            }
+            Incoming::Message { .. } | Incoming::Request { .. } => None,
+        }
     }
 
     /// Checks that wait, and things to decode.
@@ -242,7 +304,7 @@ impl Queues {
             return Some(Task::Check(job));
         }
         let incoming = self.decks[thread].bulk.pop_front()?;
-        self.bulk_bytes = self.bulk_bytes.saturating_sub(incoming.bytes());
+        self.bulk.give_back(incoming.peer(), incoming.cost());
         Some(Task::Decode(incoming))
     }
 }

@@ -50,7 +50,7 @@ fn a_peer_belongs_to_one_thread_and_checks_to_all() {
 }
 
 #[test]
-fn small_messages_come_back_at_their_bound_and_large_ones_are_dropped() {
+fn small_messages_come_back_at_their_bound() {
     let workers = workers(1);
     for _ in 0..SMALL_MAX {
         workers.offer(message(0, Class::Vote, 1)).ok().unwrap();
@@ -58,13 +58,56 @@ fn small_messages_come_back_at_their_bound_and_large_ones_are_dropped() {
     assert!(workers.offer(message(1, Class::Timeout, 1)).is_err());
     next(&workers, 0);
     assert!(workers.offer(message(1, Class::Timeout, 1)).is_ok());
+}
 
-    let each = BULK_BYTES_MAX / 64;
-    for _ in 0..80 {
-        workers.offer(message(0, Class::Batch, each)).ok().unwrap();
+fn answer(from: u16, bytes: Option<usize>) -> Incoming {
+    let bytes = bytes.map(|bytes| Bytes::from(vec![0; bytes]));
+    Incoming::Response { from: ValidatorIndex::new(from), id: AskId(7), bytes }
+}
+
+/// Batches of one peer until one is dropped: how many were taken.
+fn fill(workers: &Workers, from: u16, bytes: usize) -> usize {
+    let dropped = || workers.metrics.work.bulk_dropped.get();
+    let (before, mut taken) = (dropped(), 0);
+    loop {
+        workers.offer(message(from, Class::Batch, bytes)).ok().unwrap();
+        if dropped() > before {
+            return taken;
+        }
+        taken += 1;
     }
-    assert_eq!(workers.lock().decks[0].bulk.len(), 64);
-    assert_eq!(workers.metrics.work.bulk_dropped.get(), 16);
+}
+
+#[test]
+fn a_peer_that_floods_fills_its_own_share_and_all_together_the_whole() {
+    let workers = workers(1);
+    assert_eq!(fill(&workers, 0, 1 << 20), 23);
+    assert_eq!(fill(&workers, 1, 1 << 20), 23);
+    assert_eq!(fill(&workers, 2, 1 << 20), 63 - 46, "what is left of the whole");
+    while next(&workers, 0) != "nothing" {}
+    assert_eq!(fill(&workers, 2, 1 << 20), 23, "what was taken out makes room");
+}
+
+#[test]
+fn messages_of_next_to_no_bytes_are_bounded_too() {
+    assert!(fill(&workers(1), 0, 1) <= BULK_BYTES_PER_PEER_MAX / 512);
+}
+
+#[test]
+fn an_answer_for_which_there_is_no_room_is_heard_as_none() {
+    let workers = workers(1);
+    fill(&workers, 3, 1 << 20);
+    workers.offer(answer(3, Some(1 << 20))).ok().unwrap();
+    workers.offer(answer(3, None)).ok().unwrap();
+    let mut queues = workers.lock();
+    let last: Vec<Incoming> = queues.decks[0].bulk.drain(23..).collect();
+    assert_eq!(last.len(), 2);
+    for incoming in last {
+        let Incoming::Response { from, id: AskId(7), bytes: None } = incoming else {
+            panic!("the replica waits for this answer for ever");
+        };
+        assert_eq!(from, ValidatorIndex::new(3));
+    }
 }
 
 #[test]
