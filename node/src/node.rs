@@ -23,6 +23,7 @@ use crate::home::Home;
 use crate::recorder::Recorder;
 use crate::stop::Stopper;
 use crate::storage::Stores;
+use crate::threads::spawn_task;
 use anyhow::{Context as _, Result, bail};
 use chorale_p2p::Network;
 use parts::Parts;
@@ -109,10 +110,11 @@ impl Node {
 
         let stores = opened.stores.clone();
         let recording = recorder.as_ref().map(|(recorder, _)| recorder.clone());
-        let built = Parts::build(opened, network.clone(), recording, &stopper)?;
+        let built = Parts::build(opened, network.clone(), recording, &stopper)
+            .inspect_err(|_| drop(remove_run_file(&run_file)))?;
         let (parts, handles) = (built.parts, built.handles);
-        let intake = tokio::spawn(built.intake.run(events));
-        let api = tokio::spawn(api::serve(handles.clone(), api, http, admin));
+        let intake = spawn_task("intake", &stopper, built.intake.run(events));
+        let api = spawn_task("api", &stopper, api::serve(handles.clone(), api, http, admin));
         tracing::info!(http = %addresses.http, p2p = ?addresses.p2p, "the node runs");
         let running = Running { parts, api, intake, network, stores, recorder, run_file };
         Ok(Self { handles, addresses, stopper, running })
@@ -145,25 +147,33 @@ impl Node {
         stopper.token().cancel();
         handles.submissions.close();
         let Running { parts, api, intake, network, stores, recorder, run_file } = running;
-        // Whoever waits for an answer is told; the interface drains within its bound.
-        api.await.context("the rollup interface")?;
+        // Whoever waits for an answer is told; the interface drains within its bound. A task that
+        // panicked was told already.
+        let _ = api.await;
         tracing::debug!("the rollup interface is closed");
         network.shutdown().await;
-        intake.await.context("the intake")?;
+        // Nothing is taken in any more, so nobody waits for room in front of a thread that is gone.
+        parts.close();
+        let _ = intake.await;
         tracing::debug!("the network is closed");
         tokio::task::spawn_blocking(move || parts.end()).await?;
         tracing::debug!("every thread has ended");
         drop(handles);
-        if let Some((recorder, thread)) = recorder {
-            recorder.stop();
-            drop(recorder);
-            tokio::task::spawn_blocking(move || thread.join()).await?.ok().transpose()?;
-        }
+        let removed = remove_run_file(&run_file);
+        let recorded = match recorder {
+            Some((recorder, thread)) => {
+                recorder.stop();
+                drop(recorder);
+                tokio::task::spawn_blocking(move || thread.join()).await?.unwrap_or(Ok(()))
+            }
+            None => Ok(()),
+        };
         match stopper.failure() {
             Some(reason) => bail!(reason),
             None => stores.synced.store().flush().context("flushing the store")?,
         }
-        remove_run_file(&run_file)
+        recorded.context("the history")?;
+        removed
     }
 }
 

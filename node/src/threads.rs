@@ -1,7 +1,9 @@
 //! The node's own threads: named, joined at the end, and the end of the node when one of them
-//! panics, for a panic is a bug and what it leaves behind cannot be trusted.
+//! panics, for a panic is a bug and what it leaves behind cannot be trusted. Likewise its tasks,
+//! which moreover end only when the node does: a node without one of them is deaf or mute.
 
 use crate::stop::Stopper;
+use std::future::Future;
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
@@ -23,6 +25,35 @@ impl Drop for Guard {
             self.stopper.fail(format!("thread {} panicked", self.name));
         }
     }
+}
+
+/// Stops the node if its task ends before it.
+struct TaskGuard {
+    name: &'static str,
+    stopper: Stopper,
+}
+
+impl Drop for TaskGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.stopper.fail(format!("task {} panicked", self.name));
+        } else if !self.stopper.token().is_cancelled() {
+            self.stopper.fail(format!("task {} ended before the node", self.name));
+        }
+    }
+}
+
+/// Starts a task that is to end only when the node stops.
+pub fn spawn_task(
+    name: &'static str,
+    stopper: &Stopper,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> tokio::task::JoinHandle<()> {
+    let guard = TaskGuard { name, stopper: stopper.clone() };
+    tokio::spawn(async move {
+        let _guard = guard;
+        work.await;
+    })
 }
 
 impl Threads {
@@ -82,5 +113,26 @@ mod tests {
         threads.join_all();
         assert!(stopper.token().is_cancelled());
         assert_eq!(stopper.failure().as_deref(), Some("thread broken panicked"));
+    }
+    #[tokio::test]
+    async fn a_task_that_panics_or_ends_stops_the_node() {
+        let stopper = Stopper::default();
+        assert!(spawn_task("broken", &stopper, async { panic!("a bug") }).await.is_err());
+        assert_eq!(stopper.failure().as_deref(), Some("task broken panicked"));
+        assert!(stopper.token().is_cancelled());
+
+        let stopper = Stopper::default();
+        spawn_task("deaf", &stopper, async {}).await.unwrap();
+        assert_eq!(stopper.failure().as_deref(), Some("task deaf ended before the node"));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_with_the_node_is_no_failure() {
+        let stopper = Stopper::default();
+        let token = stopper.token().clone();
+        let task = spawn_task("fine", &stopper, async move { token.cancelled().await });
+        stopper.token().cancel();
+        task.await.unwrap();
+        assert_eq!(stopper.failure(), None);
     }
 }

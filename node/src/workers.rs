@@ -210,12 +210,15 @@ impl Workers {
         self.filled.notify_all();
     }
 
-    /// Takes something from the network.
+    /// Takes something from the network. When the threads have ended it is dropped.
     ///
     /// # Errors
     /// When there is no room: it comes back, to be offered again later.
     pub fn offer(&self, incoming: Incoming) -> Result<(), Full> {
         let mut queues = self.lock();
+        if queues.closed {
+            return Ok(());
+        }
         let deck = incoming.peer() % queues.decks.len();
         if incoming.is_bulk() {
             if let Some(incoming) = self.within_bounds(&mut queues.bulk, incoming) {

@@ -110,15 +110,20 @@ impl Parts {
         Ok(Built { parts, handles, intake })
     }
 
+    /// Takes nothing more in: neither the replica nor the workers.
+    pub(super) fn close(&self) {
+        self.inbox.close();
+        self.workers.close();
+    }
+
     /// Ends every thread, each when what it was given is done.
     pub(super) fn end(mut self) {
-        self.inbox.close();
+        self.close();
         self.threads.join("replica");
         // The replica's thread held the queues of the persisters: they end when they are empty.
         self.threads.join("votes");
         self.threads.join("lanes");
         self.outbox.close();
-        self.workers.close();
         self.fetcher.close();
         // The feed's thread ends only by this.
         let _ = self.feed.send(FeedTask::Stop);

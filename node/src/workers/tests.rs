@@ -111,6 +111,17 @@ fn an_answer_for_which_there_is_no_room_is_heard_as_none() {
 }
 
 #[test]
+fn nobody_waits_for_room_in_front_of_threads_that_ended() {
+    let workers = workers(1);
+    for _ in 0..SMALL_MAX {
+        workers.offer(message(0, Class::Vote, 1)).ok().unwrap();
+    }
+    assert!(workers.offer(message(0, Class::Vote, 1)).is_err());
+    workers.close();
+    assert!(workers.offer(message(0, Class::Vote, 1)).is_ok());
+}
+
+#[test]
 fn threads_are_as_many_as_cores_within_the_bound() {
     for (cores, threads) in [(0, 1), (1, 1), (3, 3), (64, THREADS_MAX)] {
         assert_eq!(workers(cores).threads(), threads);
