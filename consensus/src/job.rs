@@ -1,6 +1,6 @@
 //! Signature checks: asked for by the core, done elsewhere, answered as an input.
 
-use chorale_types::batch::{Acknowledgement, Availability};
+use chorale_types::batch::{Acknowledgement, Availability, Batch};
 use chorale_types::certificate::EntryCert;
 use chorale_types::crypto::bls::BlsSignature;
 use chorale_types::crypto::ed25519::Signature;
@@ -61,6 +61,8 @@ pub enum Check {
     Vote(VoteKind, Vote, ValidatorIndex, BlsSignature),
     /// An owner's signature.
     Header(SignedHeader),
+    /// The form of a batch, which takes hashing all of it, and its owner's signature.
+    Batch(Arc<Batch>),
     /// An acknowledgement.
     Ack(Acknowledgement, ValidatorIndex, Signature),
     /// An availability certificate.

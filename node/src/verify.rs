@@ -48,7 +48,7 @@ impl Judge {
         let chain = self.verifier.set().chain();
         match work {
             Work::All(checks) => {
-                Verdict::All { good: checks.iter().all(|check| self.check(check).is_ok()) }
+                Verdict::All { good: checks.iter().all(|check| self.is_good(check)) }
             }
             Work::Votes { kind, vote, shares } => {
                 let message = vote.signing_bytes(*kind, chain);
@@ -78,7 +78,12 @@ impl Judge {
         }
     }
 
-    fn check(&self, check: &Check) -> Result<(), VerifyError> {
+    fn is_good(&self, check: &Check) -> bool {
+        let hollow = matches!(check, Check::Batch(batch) if batch.validate().is_err());
+        !hollow && self.verify(check).is_ok()
+    }
+
+    fn verify(&self, check: &Check) -> Result<(), VerifyError> {
         let verifier = &self.verifier;
         match check {
             Check::Entry(entry) => verifier.verify_entry(entry),
@@ -89,6 +94,7 @@ impl Judge {
                 verifier.verify_vote(*kind, vote, *signer, signature)
             }
             Check::Header(signed) => verifier.verify_batch(&signed.header, &signed.signature),
+            Check::Batch(batch) => verifier.verify_batch(&batch.header, &batch.owner_signature),
             Check::Ack(statement, signer, signature) => {
                 verifier.verify_acknowledgement(statement, *signer, signature)
             }

@@ -319,7 +319,7 @@ fn is_urgent(work: &Work) -> bool {
         Work::Acks { .. } => false,
         Work::All(checks) => checks.iter().any(|check| match check {
             Check::Entry(_) | Check::Proposal(..) | Check::Vote(..) => true,
-            Check::Header(_) | Check::Ack(..) | Check::Availability(_) => false,
+            Check::Header(_) | Check::Batch(_) | Check::Ack(..) | Check::Availability(_) => false,
         }),
     }
 }
@@ -345,7 +345,7 @@ fn name_of(work: &Work) -> &'static str {
             Some(Check::Entry(_)) => "certificate",
             Some(Check::Proposal(..)) => "proposal",
             Some(Check::Vote(..)) => "vote",
-            Some(Check::Header(_)) => "batch",
+            Some(Check::Header(_) | Check::Batch(_)) => "batch",
             Some(Check::Ack(..)) => "acknowledgement",
             Some(Check::Availability(_)) => "availability",
         },
@@ -418,17 +418,11 @@ impl Desk {
     }
 
     fn response(&self, from: ValidatorIndex, bytes: &[u8]) -> Option<Response> {
-        let misdeed = match decode_exact::<Response>(bytes) {
-            Ok(Response::Batches { batches })
-                if batches.iter().any(|batch| batch.validate().is_err()) =>
-            {
-                Misdeed::BadBatch
-            }
-            Ok(response) => return Some(response),
-            Err(_) => Misdeed::Undecodable,
-        };
-        self.blame(Some(from), misdeed);
-        None
+        let response = decode_exact(bytes);
+        if response.is_err() {
+            self.blame(Some(from), Misdeed::Undecodable);
+        }
+        response.ok()
     }
 }
 

@@ -99,6 +99,14 @@ impl SimVerifier {
                 signed.header.lane.owner,
                 &signed.signature,
             ),
+            Check::Batch(batch) => {
+                batch.validate().is_ok()
+                    && self.acknowledged(
+                        &batch.header.acknowledgement(),
+                        batch.header.lane.owner,
+                        &batch.owner_signature,
+                    )
+            }
             Check::Ack(statement, signer, signature) => {
                 self.acknowledged(statement, *signer, signature)
             }

@@ -15,7 +15,8 @@ use chorale_types::message::Response;
 use std::sync::Arc;
 
 impl Lanes {
-    /// Bodies must be among those asked for, each once, by rising place, and whole.
+    /// Bodies must be among those asked for, each once and by rising place. Whether they are whole
+    /// is checked with their owner's signatures.
     pub(super) fn on_bodies(
         &mut self,
         from: ValidatorIndex,
@@ -32,7 +33,7 @@ impl Lanes {
         let mut expected = asked.iter();
         let fits = |batch: &Arc<Batch>| {
             let id = batch.header.id();
-            expected.any(|asked| *asked == id) && batch.validate().is_ok()
+            expected.any(|asked| *asked == id)
         };
         if !batches.iter().all(fits) {
             return self.bad_answer(from, lane, ctx);
@@ -49,7 +50,7 @@ impl Lanes {
         if let Some(task) = &mut known.task {
             task.checking = true;
         }
-        let checks = batches.iter().map(|batch| Check::Header(signed_header(batch))).collect();
+        let checks = batches.iter().map(|batch| Check::Batch(Arc::clone(batch))).collect();
         self.check(from, Work::All(checks), Subject::Fetched(lane, batches.to_vec()), ctx);
     }
 

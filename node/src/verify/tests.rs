@@ -1,4 +1,5 @@
 use super::*;
+use chorale_types::batch::Batch;
 use chorale_types::certificate::QuorumCert;
 use chorale_types::crypto::bls::BlsPublicKey;
 use chorale_types::crypto::ed25519::SecretKey;
@@ -8,6 +9,7 @@ use chorale_types::genesis::Params;
 use chorale_types::ids::{Height, LaneId, LaneSeq, View};
 use chorale_types::validators::{EpochInfo, Validator};
 use chorale_types::vote::{TimeoutVote, Vote, VoteKind};
+use std::sync::Arc;
 
 const MEMBERS: u16 = 7;
 /// The member whose key is the opposite of the one before it.
@@ -251,4 +253,25 @@ fn acknowledgements_are_checked_one_by_one() {
     };
     assert_eq!(all(&[0, 2]), Verdict::All { good: true });
     assert_eq!(all(&[0, 1, 2]), Verdict::All { good: false });
+}
+
+#[test]
+fn a_batch_is_good_when_it_is_whole_and_its_owner_signed_it() {
+    let judge = Judge::new(&set()).unwrap();
+    let mut batch = (*crate::testing::batches(&crate::testing::chain(1), 1)[0]).clone();
+    batch.header.lane.epoch = Epoch::new(1);
+    let owner = batch.header.lane.owner.get();
+    let bytes = batch.header.acknowledgement().signing_bytes(&CHAIN);
+    batch.owner_signature = network(owner).sign(&bytes);
+    let is_good = |batch: &Batch| {
+        let work = Work::All(vec![Check::Batch(Arc::new(batch.clone()))]);
+        judge.judge(&work) == Verdict::All { good: true }
+    };
+    assert!(is_good(&batch));
+    let mut hollow = batch.clone();
+    hollow.entries.pop();
+    assert!(!is_good(&hollow), "the header commits to other entries");
+    let mut forged = batch;
+    forged.owner_signature = network(owner + 1).sign(&bytes);
+    assert!(!is_good(&forged));
 }

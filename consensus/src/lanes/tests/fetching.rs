@@ -33,7 +33,7 @@ fn headers(batches: &[Arc<Batch>]) -> Option<Response> {
 }
 
 fn checks(job: u64, batches: &[Arc<Batch>]) -> Output {
-    let work = Work::All(batches.iter().map(|batch| Check::Header(signed(batch))).collect());
+    let work = Work::All(batches.iter().map(|batch| Check::Batch(Arc::clone(batch))).collect());
     Output::Verify(Job { id: JobId(job), work })
 }
 
@@ -83,7 +83,6 @@ fn bodies_must_be_what_was_asked_for() {
     let wrong = [
         bodies(&[other]),
         bodies(&[Arc::clone(&one), Arc::clone(&one)]),
-        bodies(&[Arc::new(hollow)]),
         headers(&[Arc::clone(&one)]),
         Some(Response::Availability { cert: None }),
     ];
@@ -93,12 +92,14 @@ fn bodies_must_be_what_was_asked_for() {
         let next = asks(3, 2, ids(&[Arc::clone(&one)]));
         assert_eq!(answer(&mut node, 2, 1, response), [bad(2), next]);
     }
-    let mut node = Node::new(&config);
-    node.commit(vec![tip(&one)]);
-    let forged = [Arc::new(forged)];
-    assert_eq!(answer(&mut node, 2, 1, bodies(&forged)), [checks(1, &forged)]);
-    let next = asks(3, 2, ids(&[Arc::clone(&one)]));
-    assert_eq!(node.verdict(1, false), [bad(2), next], "no false signature is stored");
+    for unfit in [hollow, forged] {
+        let mut node = Node::new(&config);
+        node.commit(vec![tip(&one)]);
+        let unfit = [Arc::new(unfit)];
+        assert_eq!(answer(&mut node, 2, 1, bodies(&unfit)), [checks(1, &unfit)]);
+        let next = asks(3, 2, ids(&[Arc::clone(&one)]));
+        assert_eq!(node.verdict(1, false), [bad(2), next], "nothing of it is stored");
+    }
 }
 
 #[test]

@@ -250,6 +250,11 @@ impl Net {
                     Check::Header(SignedHeader { header, signature }) => {
                         right(&header.acknowledgement(), header.lane.owner, signature)
                     }
+                    Check::Batch(batch) => {
+                        let (header, signature) = (&batch.header, &batch.owner_signature);
+                        batch.validate().is_ok()
+                            && right(&header.acknowledgement(), header.lane.owner, signature)
+                    }
                     Check::Ack(statement, signer, signature) => {
                         right(statement, *signer, signature)
                     }
