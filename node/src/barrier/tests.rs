@@ -1,7 +1,7 @@
 use super::*;
-use crate::storage::Incarnation;
+use crate::storage::{Incarnation, Stores};
 use crate::testing::doubles::{Control, LoggedDisk, LoggedStore};
-use crate::testing::{batches, chain};
+use crate::testing::{batches, chain, committed_range, store_blocks};
 
 struct Setup {
     control: Control,
@@ -34,10 +34,26 @@ fn blocks_are_durable_before_the_vote_record_that_names_them() {
     let (mut setup, (blocks, votes)) = (setup(), blocks_and_votes());
     setup.vote.write(&blocks[..1], &votes).unwrap();
     assert_eq!(setup.control.take(), ["store", "record"]);
-    setup.vote.write(&blocks[..1], &votes).unwrap();
-    assert_eq!(setup.control.take(), ["record"], "a stored block is not written again");
+    setup.vote.write(&[], &votes).unwrap();
+    assert_eq!(setup.control.take(), ["record"], "no block, nothing to sync for");
     setup.vote.write(&blocks, &votes).unwrap();
     assert_eq!(setup.control.take(), ["store", "record"]);
+}
+
+#[test]
+fn a_block_that_only_a_buffered_write_stored_is_synced_before_the_vote_record() {
+    let (mut setup, (blocks, votes)) = (setup(), blocks_and_votes());
+    let stores = Stores::new(setup.store.store());
+    store_blocks(&stores, &committed_range(&chain(2), 1..2));
+    setup.vote.write(&blocks[..1], &votes).unwrap();
+    assert_eq!(setup.control.take(), ["store", "record"]);
+    assert_eq!(setup.store.floor(), setup.store.store().sequence());
+
+    let mut setup = self::setup();
+    store_blocks(&Stores::new(setup.store.store()), &committed_range(&chain(2), 1..2));
+    setup.control.store_fails.store(true, Ordering::SeqCst);
+    assert!(matches!(setup.vote.write(&blocks[..1], &votes), Err(BarrierError::Store(_))));
+    assert!(setup.control.take().is_empty());
 }
 
 #[test]

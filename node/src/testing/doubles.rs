@@ -62,6 +62,9 @@ impl KeyValue for LoggedStore {
     }
 
     fn flush(&self) -> Result<(), StorageError> {
+        if self.control.sync("store", &self.control.store_fails) {
+            return Err(StorageError::Failed);
+        }
         self.inner.flush()
     }
 
