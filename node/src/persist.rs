@@ -148,11 +148,12 @@ pub fn run_lanes(tasks: &Receiver<LaneTask>, writer: &LaneWriter, told: &Told) {
     while let Ok(first) = tasks.recv() {
         let rest = tasks.try_iter().take(GROUP_MAX - 1);
         let group: Vec<LaneTask> = std::iter::once(first).chain(rest).collect();
-        let (mut writes, mut answers) = (Vec::new(), Vec::new());
+        let (mut writes, mut answers, mut signed) = (Vec::new(), Vec::new(), Vec::new());
         for task in group {
             match task {
                 LaneTask::Own(id, header, entries) => {
                     let batch = writer.own_batch(header, entries);
+                    signed.push(SignedHeader { header, signature: batch.owner_signature });
                     writes.push(LaneWrite::Batch(Arc::clone(&batch), true));
                     answers.push(Input::Own(Message::Batch(batch)));
                     answers.push(Input::Durable(id));
@@ -169,6 +170,10 @@ pub fn run_lanes(tasks: &Receiver<LaneTask>, writer: &LaneWriter, told: &Told) {
             return;
         }
         told.metrics.work.batch_sync.observe(started.elapsed().as_secs_f64());
+        if let Some(recorder) = &writer.recorder {
+            // Not before: a batch that a crash undoes is made anew, and says something else.
+            signed.into_iter().for_each(|header| recorder.batch(header));
+        }
         told.inbox.urgent_all(answers);
         // The feed's thread ends only with the node.
         let _ = writer.feed.send(FeedTask::Stored);
@@ -181,9 +186,6 @@ impl LaneWriter {
         let signature = self.keys.network.sign(&statement.signing_bytes(&self.chain));
         let ids = entries.iter().flat_map(|entry| entry.transactions.ids(entry.rollup));
         self.submissions.on_batch(statement.id(), ids.collect());
-        if let Some(recorder) = &self.recorder {
-            recorder.batch(SignedHeader { header, signature });
-        }
         Arc::new(Batch { header, owner_signature: signature, entries })
     }
 }

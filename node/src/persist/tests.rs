@@ -206,6 +206,26 @@ impl Rig {
     }
 }
 
+fn logged_store(control: &Control) -> (Arc<dyn KeyValue>, Arc<SyncedStore>) {
+    let store: Arc<dyn KeyValue> =
+        Arc::new(LoggedStore { control: control.clone(), ..LoggedStore::default() });
+    (Arc::clone(&store), Arc::new(SyncedStore::new(store)))
+}
+
+/// Over a store of its own.
+fn lane_writer(control: &Control, told: &Told, chain: Digest) -> LaneWriter {
+    let (store, synced) = logged_store(control);
+    let ledger = Ledger::open(stores().1, &genesis()).unwrap();
+    LaneWriter {
+        barrier: BatchBarrier::new(BatchStore::new(store), synced),
+        keys: Arc::new(keys()),
+        chain,
+        submissions: Submissions::new(Arc::clone(&told.inbox), ledger, None),
+        feed: channel().0,
+        recorder: None,
+    }
+}
+
 struct Started {
     outbox: Arc<Outbox>,
     handles: Vec<std::thread::JoinHandle<()>>,
@@ -218,24 +238,12 @@ fn start_threads(
     queues: PersistQueues,
     sent: &Sent,
 ) -> Started {
-    let store: Arc<dyn KeyValue> =
-        Arc::new(LoggedStore { control: control.clone(), ..LoggedStore::default() });
-    let synced = Arc::new(SyncedStore::new(Arc::clone(&store)));
+    let (store, synced) = logged_store(control);
     let disk = LoggedDisk { control: control.clone(), ..LoggedDisk::default() };
     let record = Record_::create(disk, Incarnation([1; 16]), b"").unwrap();
     control.take();
-    let barrier =
-        VoteBarrier::new(record, BlockStore::new(Arc::clone(&store)), Arc::clone(&synced));
-    let (feed, _) = channel();
-    let ledger = Ledger::open(stores().1, &genesis()).unwrap();
-    let writer = LaneWriter {
-        barrier: BatchBarrier::new(BatchStore::new(store), synced),
-        keys: Arc::new(keys()),
-        chain: *set.chain(),
-        submissions: Submissions::new(Arc::clone(&told.inbox), ledger, None),
-        feed,
-        recorder: None,
-    };
+    let barrier = VoteBarrier::new(record, BlockStore::new(store), synced);
+    let writer = lane_writer(control, told, *set.chain());
     let (outbox, signer) =
         (Arc::new(Outbox::default()), Signer::new(Arc::new(keys()), *set.chain()));
     let outbound = {
@@ -366,5 +374,37 @@ fn vote_records_that_wait_become_durable_by_the_newest() {
     for n in 1..4 {
         let hash = chain.block_at(n).hash();
         assert!(BlockStore::new(Arc::clone(&store)).block(&hash).unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_history_names_a_batch_only_when_it_is_durable() {
+    for fails in [false, true] {
+        let (folder, control) = (tempfile::TempDir::new().unwrap(), Control::default());
+        let start = crate::recorder::Start {
+            program: "test".into(),
+            chain: Digest::ZERO,
+            name: "one".into(),
+            validator: Some(ME),
+        };
+        let (recorder, thread) = Recorder::start(folder.path(), start, Clock::default()).unwrap();
+        let told = Told {
+            inbox: Arc::default(),
+            stopper: Stopper::default(),
+            metrics: Arc::new(Metrics::default()),
+        };
+        let writer =
+            LaneWriter { recorder: Some(recorder), ..lane_writer(&control, &told, Digest::ZERO) };
+        let batch = crate::testing::batches(&crate::testing::chain(1), 1).remove(0);
+        let (persisters, queues) = Persisters::new();
+        let entries = batch.entries.clone();
+        persisters.persist(RecordId(1), Record::OwnBatch { header: batch.header, entries });
+        drop(persisters);
+        control.store_fails.store(fails, Ordering::SeqCst);
+        run_lanes(&queues.lanes, &writer, &told);
+        drop(writer);
+        thread.join().unwrap().unwrap();
+        let history = std::fs::read_to_string(folder.path().join("one.jsonl")).unwrap();
+        assert_eq!(history.contains("\"kind\":\"batch\""), !fails, "{history}");
     }
 }
