@@ -2,8 +2,8 @@
 //!
 //! - *urgent*: own signed statements, durable records, verdicts, ordered heights. Bounded by what
 //!   the replica asked for.
-//! - *network*: messages, requests and answers of peers, [`NETWORK_MAX`] of them; then the thread
-//!   that decodes them waits.
+//! - *network*: messages, requests and answers of peers, [`NETWORK_MAX`] of them and
+//!   [`NETWORK_BYTES_MAX`] bytes; then the thread that decodes them waits.
 //! - *bulk*: batches of peers, [`BULK_MAX`] of them; then likewise.
 //! - *submit*: calls of this node's users, [`SUBMITS_MAX`] of them; one more is refused.
 //!
@@ -18,6 +18,8 @@ use std::time::Instant;
 
 /// Messages that may wait.
 pub const NETWORK_MAX: usize = 8_192;
+/// Bytes on the wire of messages that may wait; the last one may go beyond.
+pub const NETWORK_BYTES_MAX: usize = 64 << 20;
 /// Batches that may wait: with half a megabyte each, 32 MiB.
 pub const BULK_MAX: usize = 64;
 /// Submit calls that may wait.
@@ -41,7 +43,9 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct Queues {
     urgent: VecDeque<Input>,
-    network: VecDeque<Input>,
+    /// With the bytes that each had on the wire.
+    network: VecDeque<(Input, usize)>,
+    network_bytes: usize,
     bulk: VecDeque<Input>,
     submits: VecDeque<Input>,
     closed: bool,
@@ -90,12 +94,20 @@ impl Inbox {
         self.filled.notify_one();
     }
 
-    /// Puts in something of a peer. Waits while there is no room.
+    /// Puts in something of a peer that had so many bytes on the wire. Waits while there is no
+    /// room.
     ///
     /// # Errors
     /// When the inbox is closed.
-    pub fn network(&self, input: Input) -> Result<(), Closed> {
-        self.put(input, NETWORK_MAX, |queues| &mut queues.network)
+    pub fn network(&self, input: Input, bytes: usize) -> Result<(), Closed> {
+        let mut queues = self.wait_for_room(|queues| {
+            queues.network.len() < NETWORK_MAX && queues.network_bytes < NETWORK_BYTES_MAX
+        })?;
+        queues.network.push_back((input, bytes));
+        queues.network_bytes = queues.network_bytes.saturating_add(bytes);
+        drop(queues);
+        self.filled.notify_one();
+        Ok(())
     }
 
     /// Puts in a peer's batch. Waits while there is no room.
@@ -103,26 +115,22 @@ impl Inbox {
     /// # Errors
     /// When the inbox is closed.
     pub fn bulk(&self, input: Input) -> Result<(), Closed> {
-        self.put(input, BULK_MAX, |queues| &mut queues.bulk)
-    }
-
-    fn put(
-        &self,
-        input: Input,
-        max: usize,
-        queue: impl Fn(&mut Queues) -> &mut VecDeque<Input>,
-    ) -> Result<(), Closed> {
-        let mut queues = self.lock();
-        while queue(&mut queues).len() >= max && !queues.closed {
-            queues = self.room.wait(queues).unwrap_or_else(PoisonError::into_inner);
-        }
-        if queues.closed {
-            return Err(Closed);
-        }
-        queue(&mut queues).push_back(input);
+        let mut queues = self.wait_for_room(|queues| queues.bulk.len() < BULK_MAX)?;
+        queues.bulk.push_back(input);
         drop(queues);
         self.filled.notify_one();
         Ok(())
+    }
+
+    fn wait_for_room(
+        &self,
+        has_room: impl Fn(&Queues) -> bool,
+    ) -> Result<MutexGuard<'_, Queues>, Closed> {
+        let mut queues = self.lock();
+        while !queues.closed && !has_room(&queues) {
+            queues = self.room.wait(queues).unwrap_or_else(PoisonError::into_inner);
+        }
+        if queues.closed { Err(Closed) } else { Ok(queues) }
     }
 
     /// Puts in a submit call, or refuses it.
@@ -169,7 +177,7 @@ impl Inbox {
             queues = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         turn.append(&mut queues.urgent);
-        move_some(&mut queues.network, turn, NETWORK_PER_TURN);
+        queues.take_network(turn);
         move_some(&mut queues.bulk, turn, BULK_PER_TURN);
         move_some(&mut queues.submits, turn, SUBMITS_PER_TURN);
         drop(queues);
@@ -203,6 +211,14 @@ impl Inbox {
 }
 
 impl Queues {
+    fn take_network(&mut self, turn: &mut VecDeque<Input>) {
+        let count = self.network.len().min(NETWORK_PER_TURN);
+        for (input, bytes) in self.network.drain(..count) {
+            self.network_bytes = self.network_bytes.saturating_sub(bytes);
+            turn.push_back(input);
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.urgent.is_empty()
             && self.network.is_empty()
@@ -243,8 +259,8 @@ mod tests {
         let inbox = Inbox::default();
         inbox.submit(submit(1)).unwrap();
         inbox.bulk(message(7)).unwrap();
-        inbox.network(message(1)).unwrap();
-        inbox.network(message(2)).unwrap();
+        inbox.network(message(1), 10).unwrap();
+        inbox.network(message(2), 10).unwrap();
         inbox.urgent_all([Input::Durable(RecordId(1)), Input::Timer(Timer::Cut)]);
         let expected = [
             Input::Durable(RecordId(1)),
@@ -261,7 +277,7 @@ mod tests {
     #[test]
     fn an_urgent_input_waits_for_one_turn_however_much_else_is_there() {
         let inbox = Inbox::default();
-        (0..1_000).for_each(|n| inbox.network(message(n)).unwrap());
+        (0..1_000).for_each(|n| inbox.network(message(n), 10).unwrap());
         assert_eq!(take(&inbox).len(), NETWORK_PER_TURN);
         inbox.urgent(Input::Durable(RecordId(1)));
         assert_eq!(take(&inbox)[0], Input::Durable(RecordId(1)));
@@ -300,6 +316,22 @@ mod tests {
         assert_eq!(stuck.join().unwrap(), Err(Closed));
         assert!(matches!(inbox.submit(submit(0)), Err(NotQueued::Closed)));
         assert_eq!(inbox.take(&mut VecDeque::new(), None), Err(Closed));
+    }
+
+    #[test]
+    fn few_large_messages_fill_it_like_many_small_ones() {
+        let inbox = Arc::new(Inbox::default());
+        let large = NETWORK_BYTES_MAX / 2;
+        (0..2).for_each(|_| inbox.network(message(0), large).unwrap());
+        let feeder = {
+            let inbox = Arc::clone(&inbox);
+            std::thread::spawn(move || (inbox.network(message(1), 1), inbox.network(message(2), 1)))
+        };
+        // Whatever the feeder does, nothing of it is among what was there.
+        assert_eq!(take(&inbox), [message(0), message(0)]);
+        assert_eq!(feeder.join().unwrap(), (Ok(()), Ok(())));
+        assert_eq!(take(&inbox), [message(1), message(2)]);
+        assert_eq!(inbox.lock().network_bytes, 0);
     }
 
     #[test]

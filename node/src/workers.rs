@@ -5,7 +5,8 @@
 //! sent in one class stays in order.
 //!
 //! # Invariants
-//! - At most [`SMALL_MAX`] small messages wait; then the network is not read further. At most
+//! - At most [`SMALL_MAX`] small messages wait, of at most [`SMALL_BYTES_MAX`] bytes; then the
+//!   network is not read further. At most
 //!   [`BULK_BYTES_MAX`] bytes of batches and answers wait, [`BULK_BYTES_PER_PEER_MAX`] of them of
 //!   one peer, so that one that floods takes no other's room. A batch beyond is dropped: its owner
 //!   sends again what was not acknowledged. An answer beyond loses its bytes and stays an answer:
@@ -36,6 +37,8 @@ use std::time::Instant;
 pub const THREADS_MAX: usize = 4;
 /// Small messages that may wait to be decoded.
 pub const SMALL_MAX: usize = 4_096;
+/// Bytes of small messages that may wait to be decoded; the last one may go beyond.
+pub const SMALL_BYTES_MAX: usize = 32 << 20;
 /// Bytes of batches and answers that may wait to be decoded.
 pub const BULK_BYTES_MAX: usize = 64 << 20;
 /// Bytes of batches and answers of one peer that may wait to be decoded: as much as all answers
@@ -126,6 +129,7 @@ struct Queues {
     /// One for each thread.
     decks: Vec<Deck>,
     small: usize,
+    small_bytes: usize,
     bulk: BulkBytes,
     closed: bool,
 }
@@ -225,10 +229,11 @@ impl Workers {
                 queues.decks[deck].bulk.push_back(incoming);
             }
         } else {
-            if queues.small >= SMALL_MAX {
+            if queues.small >= SMALL_MAX || queues.small_bytes >= SMALL_BYTES_MAX {
                 return Err(Full(incoming));
             }
             queues.small += 1;
+            queues.small_bytes = queues.small_bytes.saturating_add(incoming.bytes());
             queues.decks[deck].small.push_back(incoming);
         }
         drop(queues);
@@ -301,6 +306,7 @@ impl Queues {
         }
         if let Some(incoming) = self.decks[thread].small.pop_front() {
             self.small -= 1;
+            self.small_bytes = self.small_bytes.saturating_sub(incoming.bytes());
             return Some(Task::Decode(incoming));
         }
         if let Some(job) = self.checks.pop_front() {
@@ -363,10 +369,11 @@ impl Desk {
     }
 
     fn decode(&self, incoming: Incoming) -> Result<(), Closed> {
+        let length = incoming.bytes();
         match incoming {
             Incoming::Message { from, class, bytes } => self.message(from, class, &bytes),
             Incoming::Request { from, token, bytes } => match decode_exact::<Request>(&bytes) {
-                Ok(request) => self.request(from, token, request),
+                Ok(request) => self.request(from, token, request, length),
                 Err(_) => {
                     self.blame(from, Misdeed::Undecodable);
                     Ok(())
@@ -374,7 +381,7 @@ impl Desk {
             },
             Incoming::Response { from, id, bytes } => {
                 let response = bytes.and_then(|bytes| self.response(from, &bytes));
-                self.inbox.network(Input::Response { from, id, response })
+                self.inbox.network(Input::Response { from, id, response }, length)
             }
         }
     }
@@ -396,7 +403,7 @@ impl Desk {
         };
         let is_batch = matches!(message, Message::Batch(_));
         let input = Input::Message(Received { from, message });
-        if is_batch { self.inbox.bulk(input) } else { self.inbox.network(input) }
+        if is_batch { self.inbox.bulk(input) } else { self.inbox.network(input, bytes.len()) }
     }
 
     fn request(
@@ -404,11 +411,12 @@ impl Desk {
         from: Option<ValidatorIndex>,
         token: ResponseToken,
         request: Request,
+        length: usize,
     ) -> Result<(), Closed> {
         match from {
             Some(from) => {
                 let token = self.fetcher.open(token);
-                self.inbox.network(Input::Request { from, token, request })
+                self.inbox.network(Input::Request { from, token, request }, length)
             }
             None => {
                 self.fetcher.serve_follower(token, request);

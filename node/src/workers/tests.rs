@@ -60,6 +60,19 @@ fn small_messages_come_back_at_their_bound() {
     assert!(workers.offer(message(1, Class::Timeout, 1)).is_ok());
 }
 
+#[test]
+fn few_large_messages_come_back_like_many_small_ones() {
+    let workers = workers(1);
+    for _ in 0..32 {
+        workers.offer(message(0, Class::Proposal, 1 << 20)).ok().unwrap();
+    }
+    assert!(workers.offer(message(1, Class::Timeout, 1)).is_err());
+    next(&workers, 0);
+    assert!(workers.offer(message(1, Class::Timeout, 1)).is_ok());
+    while next(&workers, 0) != "nothing" {}
+    assert_eq!(workers.lock().small_bytes, 0);
+}
+
 fn answer(from: u16, bytes: Option<usize>) -> Incoming {
     let bytes = bytes.map(|bytes| Bytes::from(vec![0; bytes]));
     Incoming::Response { from: ValidatorIndex::new(from), id: AskId(7), bytes }
