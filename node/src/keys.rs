@@ -219,15 +219,17 @@ pub fn is_used(folder: &Path) -> Result<bool, KeyFileError> {
 /// # Errors
 /// When the disk fails.
 pub fn mark_used(folder: &Path) -> Result<(), KeyFileError> {
-    if is_used(folder)? {
-        return Ok(());
-    }
     let path = folder.join(USED_NAME);
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    let text = b"These keys have signed. Without the data folder that goes with them they must \
-        not sign again.\n";
-    let written = made.and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()));
-    let synced = written.and_then(|()| File::open(folder)?.sync_all());
+    // Synced also if it was there: whoever wrote it may have ended before it was durable.
+    let synced = if is_used(folder)? {
+        File::open(&path).and_then(|file| file.sync_all())
+    } else {
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let text = b"These keys have signed. Without the data folder that goes with them they \
+            must not sign again.\n";
+        made.and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()))
+    };
+    let synced = synced.and_then(|()| File::open(folder)?.sync_all());
     synced.map_err(failed("write", &path))
 }
 

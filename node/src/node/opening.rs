@@ -9,6 +9,7 @@ use crate::host::Clock;
 use crate::keys::{self, KeyFileError, NodeKeys};
 use crate::recorder::{Recorder, Start};
 use crate::status::{Facts, contradiction};
+use crate::storage::disk::sync_parent;
 use crate::storage::recover::Identity;
 use crate::storage::{
     DiskError, Incarnation, KeyValue, RealDisk, Recovery, RocksStore, StorageError, Stores, recover,
@@ -266,6 +267,7 @@ fn place(set: &ValidatorSet, keys: &NodeKeys) -> Result<Option<ValidatorIndex>, 
 
 fn make_folder(folder: &Path) -> Result<(), StartError> {
     fs::create_dir_all(folder)
+        .and_then(|()| sync_parent(folder))
         .map_err(|source| StartError::Folder { folder: folder.to_path_buf(), source })
 }
 

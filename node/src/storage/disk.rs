@@ -116,9 +116,11 @@ impl RealDisk {
             move |source| DiskError::Io { act, name, source }
         };
         match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => sync_parent(path).map_err(failed("sync the parent of"))?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("make the folder")(error)),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(failed("make the folder")(error));
+            }
+            // Also if it was there: whoever made it may have ended before its name was durable.
+            _ => sync_parent(path).map_err(failed("sync the parent of"))?,
         }
         let folder = FolderLock::take(path).map_err(failed("lock the folder"))?;
         let folder = folder.ok_or_else(|| DiskError::InUse { folder: path.to_path_buf() })?;
@@ -219,7 +221,8 @@ fn fill_with_zeros(file: &mut File, bytes: u64) -> io::Result<()> {
     file.flush()
 }
 
-fn sync_parent(path: &Path) -> io::Result<()> {
+/// Makes the name of a folder durable in the one that holds it.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => File::open(".")?.sync_all(),

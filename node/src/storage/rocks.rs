@@ -20,6 +20,7 @@ use rocksdb::{
     DBRecoveryMode, ErrorKind, IteratorMode, Options, ReadOptions, WriteOptions,
 };
 
+use super::disk::sync_parent;
 use super::kv::gather;
 use super::lock::FolderLock;
 use super::{Durability, Family, KeyValue, Pair, Range, StorageError, WriteBatch};
@@ -61,6 +62,8 @@ impl RocksStore {
     pub fn open(folder: &Path) -> Result<Self, StorageError> {
         let failed = |source| StorageError::Folder { folder: folder.to_path_buf(), source };
         fs::create_dir_all(folder).map_err(failed)?;
+        // RocksDB syncs the names in its folder, and nobody the folder's own.
+        sync_parent(folder).map_err(failed)?;
         let lock = FolderLock::take(folder).map_err(failed)?;
         let lock = lock.ok_or_else(|| StorageError::InUse { folder: folder.to_path_buf() })?;
         let create = match look(folder).map_err(failed)? {
