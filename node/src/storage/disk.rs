@@ -16,7 +16,7 @@
 //!   failed sync the system may drop the bytes and then report the next sync as a success.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -30,8 +30,9 @@ pub trait Disk {
     fn exists(&mut self, name: &str) -> Result<bool, DiskError>;
 
     /// Makes a new file of `bytes` zeros, its space truly allocated, so that later writes inside it
-    /// change data only. Refuses with [`DiskError::Exists`] if the name is taken. Neither the zeros
-    /// nor the name are durable before [`Disk::sync_data`] and [`Disk::sync_dir`].
+    /// change data only. Refuses with [`DiskError::Exists`] if the name is taken. A file that is
+    /// seen under the name has its size. Neither the zeros nor the name are durable before
+    /// [`Disk::sync_data`] and [`Disk::sync_dir`].
     fn create_sized(&mut self, name: &str, bytes: u64) -> Result<(), DiskError>;
 
     /// The whole file; [`DiskError::TooLong`] if it has more than `bytes_max` bytes,
@@ -162,12 +163,18 @@ impl Disk for RealDisk {
 
     fn create_sized(&mut self, name: &str, bytes: u64) -> Result<(), DiskError> {
         self.check_alive()?;
-        let path = self.path.join(name);
-        let created =
-            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
-        let mut file = created.map_err(|error| refusal("create", name, error))?;
+        if self.exists(name)? {
+            return Err(DiskError::Exists { name: name.to_owned() });
+        }
+        // Under another name until it has its size: whoever is interrupted leaves no short file.
+        let (path, fresh) = (self.path.join(name), self.path.join(format!("{name}.new")));
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&fresh).map_err(|error| refusal("create", name, error))?;
         // Written zeros, not a hole: a later fdatasync then has no new extents to record.
-        let filled = fill_with_zeros(&mut file, bytes);
+        let filled = fill_with_zeros(&mut file, bytes)
+            .and_then(|()| file.sync_data())
+            .and_then(|()| fs::rename(&fresh, &path));
         self.settle("fill", name, filled)?;
         self.files.insert(name.to_owned(), file);
         Ok(())

@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //! - A vote record is made only where no key of this node can have signed: the store says nothing
-//!   of an earlier record, and the host knows of no earlier start with this key.
+//!   of an earlier record, the host knows of no earlier start with this key, and there is no file,
+//!   or nothing in it but what making it began to write.
 //! - What was refused once stays refused at later starts.
 
 use super::ordered::OrderedStore;
@@ -160,12 +161,19 @@ fn open_votes<D: Disk>(
         partner.map(|bytes| decode("reading the vote record's incarnation", &bytes)).transpose()?;
     let partner = partner.map(Incarnation);
     let there = disk.exists(FILE_NAME).map_err(|error| failed(error.into()))?;
-    if !there && partner.is_none() {
-        return if identity.key_used {
-            Ok(observer(Doubt::KeyUsedBefore))
-        } else {
-            first_start(stores, disk, identity, incarnation)
-        };
+    if partner.is_none() && !identity.key_used {
+        let votes = Votes::new(identity.set.start().clone());
+        let payload = VotePayload { store_sequence: 0, votes }.to_bytes();
+        if !there {
+            let record = VoteRecord::create(disk, incarnation, &payload);
+            return first_start(stores, record, incarnation);
+        }
+        if VoteRecord::is_unfinished(&mut disk, incarnation, &payload).map_err(failed)? {
+            let record = VoteRecord::finish(disk, incarnation, &payload);
+            return first_start(stores, record, incarnation);
+        }
+    } else if partner.is_none() && !there {
+        return Ok(observer(Doubt::KeyUsedBefore));
     }
     let floor: Option<u64> = get(stores.kv(), Family::Meta, VOTE_FLOOR_KEY, "reading its floor")?;
     let opened = match VoteRecord::open(disk, floor.unwrap_or(0)) {
@@ -211,13 +219,10 @@ fn observer<D>(why: Doubt) -> Recovery<D> {
 
 fn first_start<D: Disk>(
     stores: &Stores,
-    disk: D,
-    identity: &Identity,
+    made: Result<VoteRecord<D>, VoteRecordError>,
     incarnation: Incarnation,
 ) -> Result<Recovery<D>, StorageError> {
-    let votes = Votes::new(identity.set.start().clone());
-    let payload = VotePayload { store_sequence: 0, votes };
-    let record = VoteRecord::create(disk, incarnation, &payload.to_bytes()).map_err(failed)?;
+    let record = made.map_err(failed)?;
     set_partner(stores, incarnation)?;
     Ok(Recovery {
         recovered: Recovered::default(),

@@ -77,8 +77,8 @@ impl<D: Disk> VoteRecord<D> {
     /// Makes the file with a first payload and returns once it and its name are durable. Refuses
     /// with [`DiskError::Exists`] if there is one: a key gets one record in its life.
     ///
-    /// A power cut before this returns may leave a file that [`VoteRecord::open`] calls damaged.
-    /// Nothing was signed then, so whoever was making the node may delete it and begin again.
+    /// An end before this returns may leave a file that [`VoteRecord::open`] calls damaged. Nothing
+    /// was signed then: [`VoteRecord::is_unfinished`] knows it, and [`VoteRecord::finish`] goes on.
     pub fn create(
         mut disk: D,
         incarnation: Incarnation,
@@ -87,6 +87,41 @@ impl<D: Disk> VoteRecord<D> {
         check_size(payload)?;
         let file_bytes = u64::try_from(FILE_BYTES).expect("a constant that fits");
         disk.create_sized(FILE_NAME, file_bytes)?;
+        Self::finish(disk, incarnation, payload)
+    }
+
+    /// Whether the file holds nothing but what [`VoteRecord::create`], called with the same
+    /// arguments, left behind when it was interrupted: each byte is the zero it was born with, or
+    /// the one that creation writes there. No record that was ever promised looks like this.
+    pub fn is_unfinished(
+        disk: &mut D,
+        incarnation: Incarnation,
+        payload: &[u8],
+    ) -> Result<bool, VoteRecordError> {
+        check_size(payload)?;
+        let file = match read(disk) {
+            Ok(file) => file,
+            Err(VoteRecordError::Missing | VoteRecordError::Damaged { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let mut born = vec![0; FILE_BYTES];
+        for sequence in 1..=FIRST_SEQUENCE {
+            let entry = Entry { sequence, incarnation, payload: payload.to_vec() };
+            let bytes = layout::encode(&entry);
+            for copy in 0..COPIES {
+                let offset = layout::offset(layout::slot_of(sequence), copy);
+                born[offset..][..bytes.len()].copy_from_slice(&bytes);
+            }
+        }
+        Ok(file.iter().zip(&born).all(|(found, born)| *found == 0 || found == born))
+    }
+
+    /// Finishes an interrupted creation. The caller has asked [`VoteRecord::is_unfinished`].
+    pub fn finish(
+        mut disk: D,
+        incarnation: Incarnation,
+        payload: &[u8],
+    ) -> Result<Self, VoteRecordError> {
         // Both slots are filled from birth, so that an empty slot is always damage.
         for sequence in 1..=FIRST_SEQUENCE {
             put(&mut disk, &Entry { sequence, incarnation, payload: payload.to_vec() })?;

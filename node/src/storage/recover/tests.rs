@@ -82,6 +82,57 @@ fn the_first_start_makes_a_vote_record_and_the_next_takes_it_up() {
     assert_eq!(next.recovered.uncommitted, [Arc::clone(home.chain.block_at(2))]);
 }
 
+/// What the first start writes.
+fn born() -> Vec<u8> {
+    let mut home = Home::new();
+    home.start();
+    std::fs::read(home.file()).unwrap()
+}
+
+/// A home whose first start ended with this in the file.
+fn interrupted(file: &[u8]) -> Home {
+    let mut home = Home::new();
+    establish_identity(&*home.memory, Incarnation([1; 16])).unwrap();
+    home.fresh = 2;
+    std::fs::write(home.file(), file).unwrap();
+    home
+}
+
+#[test]
+fn a_first_start_that_was_interrupted_is_finished_by_the_next() {
+    let born = born();
+    let copy = born.len() / 4;
+    for cut in [0, 8, 12, 60, 100, copy, copy + 60, 2 * copy, 2 * copy + 60, 3 * copy + 100] {
+        let mut file = born.clone();
+        file[cut..].fill(0);
+        let mut home = interrupted(&file);
+        assert_eq!(refused(&home.start()), (false, false), "cut at {cut}");
+        assert_eq!(std::fs::read(home.file()).unwrap(), born);
+        home.vote(1);
+        assert_eq!(home.start().recovered.vote.unwrap().last_voted_view, View::new(1));
+    }
+}
+
+#[test]
+fn only_what_making_a_vote_record_writes_is_taken_for_an_interrupted_start() {
+    let mut file = born();
+    file[100..].fill(0);
+    let mut used = interrupted(&file);
+    used.key_used = true;
+    let mut elsewhere = interrupted(&file);
+    elsewhere.lose_store();
+    let (mut short, mut changed) = (interrupted(&file[..1_000]), file.clone());
+    changed[99] ^= 1;
+    changed[5_000] = 1;
+    let mut changed = interrupted(&changed);
+    for home in [&mut used, &mut elsewhere, &mut short, &mut changed] {
+        let recovery = home.start();
+        assert_eq!(refused(&recovery), (true, true));
+        let why = recovery.votes.unwrap_err();
+        assert!(matches!(why, Doubt::VoteRecord(VoteRecordError::Damaged { .. })), "{why}");
+    }
+}
+
 #[test]
 fn a_missing_vote_record_beside_a_store_makes_an_observer_that_stays_one() {
     let mut home = Home::new();

@@ -51,6 +51,28 @@ fn a_file_whose_name_was_not_synced_is_missing_and_not_new() {
 }
 
 #[test]
+fn a_record_that_was_ever_written_is_not_an_unfinished_one() {
+    let is_unfinished = |disk: &FaultyDisk, store, payload: &[u8]| {
+        VoteRecord::is_unfinished(&mut disk.clone(), store, payload).unwrap()
+    };
+    let born = worn(&[]).into_disk();
+    assert!(is_unfinished(&born, STORE, b"born"));
+    assert!(!is_unfinished(&born, Incarnation([8; 16]), b"born"));
+    assert!(!is_unfinished(&born, STORE, b"other"));
+    assert!(!is_unfinished(&FaultyDisk::default(), STORE, b"born"));
+    // Whatever else happened to it, one copy of what was written is enough to know.
+    let mut voted = worn(&[b"vote"]).into_disk();
+    let written = layout::offset(1, 1)..layout::offset(1, 1) + HEADER_BYTES + 4;
+    voted.damage(FILE_NAME, |bytes| {
+        bytes[..written.start].fill(0);
+        bytes[written.end..].fill(0);
+    });
+    assert!(!is_unfinished(&voted, STORE, b"born"));
+    voted.damage(FILE_NAME, |bytes| bytes.truncate(FILE_BYTES / 2));
+    assert!(!is_unfinished(&voted, STORE, b"born"));
+}
+
+#[test]
 fn a_creation_cut_at_any_byte_is_missing_damaged_or_whole() {
     let mut disk = FaultyDisk::default();
     disk.fail_next_sync();
@@ -66,7 +88,12 @@ fn a_creation_cut_at_any_byte_is_missing_damaged_or_whole() {
     for cut in 0..=disk.unsynced_bytes(FILE_NAME) {
         let mut disk = disk.clone().restarted();
         disk.sync_dir().unwrap();
-        match VoteRecord::open(disk.crashed(|index, _| index < cut), 0) {
+        let disk = disk.crashed(|index, _| index < cut);
+        assert!(VoteRecord::is_unfinished(&mut disk.clone(), STORE, b"born").unwrap());
+        let finished = VoteRecord::finish(disk.clone(), STORE, b"born").unwrap();
+        let opened = VoteRecord::open(finished.into_disk(), FIRST_SEQUENCE).unwrap();
+        assert_eq!((opened.payload.as_slice(), opened.unreadable_copies), (&b"born"[..], 0));
+        match VoteRecord::open(disk, 0) {
             Ok(opened) => {
                 assert_eq!(opened.payload, b"born");
                 whole += 1;
