@@ -97,7 +97,11 @@ impl Recorder {
         let lost = Arc::new(AtomicU64::new(0));
         let recorder = Self { clock, entries, lost: Arc::clone(&lost) };
         let thread = std::thread::Builder::new().name("recorder".into());
-        let thread = thread.spawn(move || write(file, &waiting, &lost))?;
+        let thread = thread.spawn(move || {
+            write(file, &waiting, &lost).inspect_err(|error| {
+                tracing::error!(%error, "the history cannot be written: what follows is not in it");
+            })
+        })?;
         recorder.put(Entry::Start(start));
         Ok((recorder, thread))
     }
