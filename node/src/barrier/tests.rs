@@ -2,6 +2,13 @@ use super::*;
 use crate::storage::{Incarnation, Stores};
 use crate::testing::doubles::{Control, LoggedDisk, LoggedStore};
 use crate::testing::{batches, chain, committed_range, store_blocks};
+use chorale_consensus::output::TimeoutStatement;
+use chorale_types::certificate::{CommitCert, EntryCert, QuorumCert, TimeoutCert, TimeoutGroup};
+use chorale_types::crypto::bitmap::SignerSet;
+use chorale_types::ids::{ValidatorIndex, View};
+use chorale_types::limits::VALIDATORS_MAX;
+use chorale_types::message::ProposalClass;
+use chorale_types::vote::{Tip, VoteKind};
 
 struct Setup {
     control: Control,
@@ -116,4 +123,50 @@ fn the_floor_covers_only_what_returned_before_a_synced_write() {
     assert_eq!(setup.store.floor(), 1, "the buffered write before it is covered");
     setup.store.store().write(buffered, Durability::Buffered).unwrap();
     assert_eq!(setup.store.floor(), 1);
+}
+
+/// The timeout certificate of the most members, each of whom reports something else.
+fn largest_timeout_cert(high_qc: &QuorumCert, tip: Tip) -> TimeoutCert {
+    let members = high_qc.signers.members();
+    let group = |member: u16| {
+        let mut signers = SignerSet::new(members);
+        signers.insert(ValidatorIndex::new(member));
+        TimeoutGroup { high_qc_view: View::new(u64::from(member)), tip: Some(tip), signers }
+    };
+    TimeoutCert {
+        epoch: high_qc.vote.epoch,
+        view: View::MAX,
+        groups: (0..members).map(group).collect(),
+        signature: high_qc.signature,
+        high_qc: high_qc.clone(),
+    }
+}
+
+#[test]
+fn the_largest_vote_record_of_the_largest_set_has_room_in_its_file() {
+    let members = u16::try_from(VALIDATORS_MAX).unwrap();
+    let start = blocks_and_votes().1.high_qc;
+    let qc = QuorumCert { signers: SignerSet::new(members), ..start };
+    let (vote, tip) = (qc.vote, qc.vote.tip());
+    let tc = largest_timeout_cert(&qc, tip);
+    let commit = QuorumCert { kind: VoteKind::Commit, ..qc.clone() };
+    let timeout = TimeoutStatement {
+        view: View::MAX,
+        high_qc: qc.clone(),
+        tip: Some(tip),
+        entry: EntryCert::Tc(tc.clone()),
+        prepare: Some((vote, qc.signature)),
+    };
+    let votes = Votes {
+        last_prepare: Some(vote),
+        last_timeout: Some(timeout),
+        last_commit: Some(vote),
+        tip: Some(tip),
+        last_proposed: Some((View::MAX, ProposalClass::Justified, vote.block)),
+        high_tc: Some(tc),
+        high_cc: CommitCert::new(commit),
+        ..Votes::new(qc)
+    };
+    assert!(votes.high_cc.is_some());
+    setup().vote.write(&[], &votes).unwrap();
 }
