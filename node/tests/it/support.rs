@@ -13,6 +13,7 @@ use chorale_types::transaction::{TransactionId, transaction_id};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -110,11 +111,16 @@ impl Place {
     }
 }
 
-/// Ports that are free now; all are taken at once, so that they differ.
+/// Ports that are free now, each given out once. They lie below those that the system gives to
+/// connections, one of which could be taken while a node that owns it is stopped.
 fn free_ports(count: usize) -> Vec<u16> {
-    let taken: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    taken.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    // Each process has its own twenty, so that two runs at once stay apart.
+    let first = 15_000 + 20 * u16::try_from(std::process::id() % 800).unwrap();
+    std::iter::repeat_with(|| first + GIVEN.fetch_add(1, Ordering::Relaxed))
+        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .take(count)
+        .collect()
 }
 
 pub(crate) fn text(path: &Path) -> String {
