@@ -85,7 +85,9 @@ impl Lanes {
             return;
         }
         let here = own.batches.get(&status.acknowledged);
-        if here.is_some_and(|entry| entry.tally.statement().digest != status.digest) {
+        let other = here.is_some_and(|entry| entry.tally.statement().digest != status.digest);
+        // The number is the peer's: it may be the last there is, which has no next one.
+        if other || status.acknowledged > own.last.seq {
             ctx.note(Note::Dropped { what: "status of another lane history", from });
             return;
         }

@@ -4,6 +4,7 @@
 //! Signatures are made up too, but bound to signer and content, so that a wrong one is told from a
 //! right one. The lanes never look into them: checks are outputs.
 
+mod bad_messages;
 mod bounds;
 mod certify;
 mod fetching;
