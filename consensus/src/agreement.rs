@@ -185,6 +185,10 @@ impl Agreement {
         }
     }
 
+    pub(crate) fn is_member(&self, index: ValidatorIndex) -> bool {
+        self.set.get(index).is_some()
+    }
+
     pub(crate) fn status(&self) -> Status {
         let (height, _) = self.chain.head();
         Status {
@@ -201,6 +205,19 @@ impl Agreement {
             voting: self.safety.enabled(),
             contradicted: self.safety.record().contradiction.as_ref().map(|cc| cc.vote().height),
         }
+    }
+
+    /// See [`crate::Replica::without_counters`].
+    #[cfg(test)]
+    pub(crate) fn forget_counters(&mut self) {
+        self.hints.clear();
+        self.answered.clear();
+        self.checks.forget_zeros();
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn vote_record(&self) -> &VoteRecord {
+        self.safety.record()
     }
 
     /// Sizes of everything that peers can fill.

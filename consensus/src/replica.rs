@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::context::{Context, Names};
 use crate::input::{Input, RequestToken, Timer};
 use crate::lanes::Lanes;
+use crate::note::Fault;
 use crate::output::Output;
 use crate::record::Recovered;
 use chorale_types::ids::{Height, ValidatorIndex};
@@ -52,6 +53,22 @@ impl Replica {
     #[must_use]
     pub fn status(&self) -> Status {
         self.agreement.status()
+    }
+
+    /// For comparing two moments: without the names given and what any member may change at any
+    /// time: rate limits and its own unsigned hint.
+    #[cfg(test)]
+    pub(crate) fn without_counters(&self) -> Self {
+        let mut copy = self.clone();
+        copy.names = Names::default();
+        copy.agreement.forget_counters();
+        copy
+    }
+
+    /// What the vote rules remember.
+    #[cfg(test)]
+    pub(crate) const fn vote_record(&self) -> &crate::record::VoteRecord {
+        self.agreement.vote_record()
     }
 
     /// The size of every collection that peers or users can fill, by name.
@@ -121,6 +138,11 @@ fn on_message(
     Received { from, message }: Received<Message>,
     ctx: &mut Context<'_>,
 ) {
+    // Hosts hand in what members sent; everything kept for each sender is bounded by that (A5).
+    if !agreement.is_member(from) {
+        ctx.report(from, Fault::WrongContext);
+        return;
+    }
     match message {
         Message::Proposal(proposal) => agreement.on_proposal(from, proposal, lanes, ctx),
         Message::Vote(vote) => agreement.on_vote(from, vote, ctx),

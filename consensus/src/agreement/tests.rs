@@ -1,9 +1,14 @@
 //! Scenarios of the view machine, each with four replicas unless it says otherwise.
 
+mod bad_answers;
+mod bad_messages;
+mod bad_proposals;
 mod bounds;
 mod catch_up;
 mod contradicted;
+mod observer;
 mod restarts;
+mod scene;
 mod timers;
 
 use super::leaders::Leaders;
@@ -13,7 +18,9 @@ use chorale_types::ids::{Height, ValidatorIndex, View};
 use chorale_types::message::Message;
 use chorale_types::vote::VoteKind;
 use core::time::Duration;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! What a replica keeps, checks and forgives, at its bounds.
 
-use super::{Arc, Committee, Duration, Fault, Height, Message, Note, SECOND, ValidatorIndex};
-use super::{VoteKind, count, is_commit_vote};
+use super::{Arc, Committee, Duration, Fault, Height, Message, Note, Rc, RefCell, SECOND};
+use super::{ValidatorIndex, VoteKind, count, is_commit_vote};
 use crate::input::Input;
 use crate::job::Verdict;
 use crate::output::Output;
@@ -13,8 +13,6 @@ use chorale_types::limits::{CHECKS_PER_PEER_MAX, ORDERED_ROOTS_KEPT};
 use chorale_types::message::{Proposal, Received};
 use chorale_types::time::Now;
 use chorale_types::vote::Timeout;
-use std::cell::RefCell;
-use std::rc::Rc;
 
 #[test]
 fn an_honest_burst_is_no_flood() {
