@@ -1,15 +1,17 @@
 //! A genesis that cannot work is refused with the reason; certificates of its set are checked by
 //! stake, epoch and domain. Real keys throughout.
 
+use bls12_381::{G1Affine, G1Projective};
 use chorale_types::certificate::QuorumCert;
-use chorale_types::crypto::bls::{Bls, BlsPublicKey};
-use chorale_types::crypto::ed25519::SecretKey;
+use chorale_types::crypto::bls::{Bls, BlsPublicKey, BlsSignature};
+use chorale_types::crypto::ed25519::{PublicKey, SecretKey};
 use chorale_types::crypto::hash::Digest;
 use chorale_types::crypto::pure::Pure;
 use chorale_types::genesis::{
     Genesis, GenesisError, GenesisRollup, GenesisValidator, Params, Policy, possession_binding,
 };
 use chorale_types::ids::{Epoch, Height, RollupId, ValidatorIndex, View};
+use chorale_types::limits::{ROLLUPS_MAX, VALIDATORS_MAX};
 use chorale_types::time::Timestamp;
 use chorale_types::verify::{Verifier, VerifyError};
 use chorale_types::vote::{Vote, VoteKind};
@@ -109,6 +111,97 @@ fn a_key_that_is_none_is_refused() {
         g.validators[1].bls = BlsPublicKey::from_bytes(bytes);
     };
     assert_eq!(refusal(identity), GenesisError::BadKey { index: 1, key: "BLS" });
+}
+
+#[test]
+fn an_account_or_network_key_that_is_no_point_or_of_small_order_is_refused() {
+    let mut small = [0; 32];
+    small[0] = 1;
+    for bytes in [small, [0; 32], [0xff; 32]] {
+        let key = PublicKey::from_bytes(bytes);
+        let operator = |g: &mut Genesis| g.validators[3].operator = key;
+        assert_eq!(refusal(operator), GenesisError::BadKey { index: 3, key: "operator" });
+        let network = |g: &mut Genesis| g.validators[3].network = key;
+        assert_eq!(refusal(network), GenesisError::BadKey { index: 3, key: "network" });
+    }
+}
+
+#[test]
+fn a_rogue_key_is_refused_for_want_of_a_proof() {
+    // One's own key less all others': a sum with it speaks for all of them.
+    let point = |at: u8| {
+        let key = Pure::public(&secret(at));
+        let point = G1Affine::from_compressed(key.as_bytes()).expect("a key");
+        G1Projective::from(point)
+    };
+    let rogue = G1Affine::from(point(3) - point(0) - point(1) - point(2)).to_compressed();
+    let with_rogue = |g: &mut Genesis, binding: &[u8]| {
+        g.validators[3].bls = BlsPublicKey::from_bytes(rogue);
+        g.validators[3].possession = Pure::prove(&secret(3), binding);
+    };
+    let bad = GenesisError::BadPossession { index: 3 };
+    let honest = possession_binding("test-1", &validator(3, 10).operator);
+    assert_eq!(refusal(|g| with_rogue(g, &honest)), bad);
+    assert_eq!(refusal(|g| with_rogue(g, &rogue)), bad);
+}
+
+#[test]
+fn a_proof_of_possession_that_is_no_signature_is_refused() {
+    let mut identity = [0; 96];
+    identity[0] = 0xc0;
+    for bytes in [[0; 96], [0xff; 96], identity] {
+        let proof = BlsSignature::from_bytes(bytes);
+        let bad = GenesisError::BadPossession { index: 1 };
+        assert_eq!(refusal(|g| g.validators[1].possession = proof), bad);
+    }
+}
+
+#[test]
+fn exactly_a_third_is_refused_in_a_set_of_four_and_one_less_is_taken() {
+    assert_eq!(genesis(&[20, 20, 21, 30]).validate::<Pure>(), Ok(()), "30 of 91");
+    let third = GenesisError::TooMuchStake { index: 3, stake: 30, total: 90, of: 4 };
+    assert_eq!(genesis(&[20, 20, 20, 30]).validate::<Pure>(), Err(third));
+    assert_eq!(genesis(&[20, 20, 30]).validate::<Pure>(), Ok(()), "three tolerate nothing anyway");
+    let huge = u64::MAX / 4;
+    assert_eq!(genesis(&[huge; 4]).validate::<Pure>(), Ok(()));
+}
+
+#[test]
+fn a_total_of_exactly_the_most_is_taken_and_one_more_is_refused() {
+    let most = u64::MAX / 5;
+    assert_eq!(most * 5, u64::MAX);
+    assert_eq!(genesis(&[most; 5]).validate::<Pure>(), Ok(()));
+    let over = [most, most, most, most, most + 1];
+    assert_eq!(genesis(&over).validate::<Pure>(), Err(GenesisError::TotalOverflow));
+}
+
+#[test]
+fn more_validators_or_rollups_than_a_set_has_are_refused() {
+    let many = |g: &mut Genesis| g.validators = vec![validator(0, 1); VALIDATORS_MAX + 1];
+    let got = VALIDATORS_MAX + 1;
+    assert_eq!(refusal(many), GenesisError::ValidatorCount { got });
+    let many = |g: &mut Genesis| {
+        let rollup = |id: usize| GenesisRollup {
+            id: RollupId::new(id as u64),
+            policy: Policy::Open,
+            deposit: 0,
+        };
+        g.rollups = (0..=ROLLUPS_MAX).map(rollup).collect();
+    };
+    assert_eq!(refusal(many), GenesisError::RollupCount { got: ROLLUPS_MAX + 1 });
+}
+
+#[test]
+fn a_key_given_twice_in_the_json_is_refused() {
+    let text = serde_json::to_string(&genesis(&[1])).expect("plain data");
+    for key in ["time", "chain_name", "stake", "possession"] {
+        let (name, at) = (format!("\"{key}\":"), text.find(&format!("\"{key}\"")));
+        let at = at.expect("it is there");
+        let value = text[at + name.len()..].split([',', '}']).next().expect("a value");
+        let twice = format!("{}{name}{value},{}", &text[..at], &text[at..]);
+        let error = serde_json::from_str::<Genesis>(&twice).expect_err("twice");
+        assert!(error.to_string().contains("duplicate field"), "{key}: {error}");
+    }
 }
 
 #[test]
