@@ -1,17 +1,18 @@
 //! Answers of members that lie, and questions that make no sense: nothing becomes final by them,
 //! and what is wrong is reported.
 
-use super::scene::{Answer, Scene, overheard};
+use super::scene::{Answer, Forgery, SIGNED, Scene, before_a_proposal, overheard};
 use super::{Arc, Fault, Height, Message, SECOND, ValidatorIndex, VoteKind, all_but};
 use crate::input::{AskId, Input, RequestToken, Timer};
 use crate::output::Output;
 use chorale_types::batch::BatchId;
 use chorale_types::block::{Block, CommittedBlock};
-use chorale_types::certificate::{CommitCert, QuorumCert};
+use chorale_types::certificate::CommitCert;
 use chorale_types::crypto::bls::BlsSignature;
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{Epoch, LaneId, LaneSeq};
-use chorale_types::message::{Request, Response};
+use chorale_types::message::{Request, Response, VoteMessage};
+use chorale_types::vote::Vote;
 
 /// A member that lags, the question it asks, and the final blocks above its head.
 struct Behind {
@@ -155,7 +156,7 @@ fn blocks_below_the_head_are_dropped_without_blame() {
 fn a_chain_whose_certificate_is_forged_is_reported() {
     let behind = Behind::new();
     let good = behind.cert(4).as_qc();
-    let changes: [(&str, &dyn Fn(&mut QuorumCert)); 4] = [
+    let changes: [Forgery<'_>; 4] = [
         ("signature", &|qc| qc.signature = BlsSignature::from_bytes([0xff; 96])),
         ("signers", &|qc| qc.signers = behind.scene.set.no_signers()),
         ("epoch", &|qc| qc.vote.epoch = Epoch::new(2)),
@@ -208,41 +209,33 @@ fn an_answer_that_nobody_asked_for_leaves_no_trace() {
     before.assert_same(&after, "a second answer to one question");
 }
 
-/// A member that asks for one block, which a certificate names.
-fn wants_a_block() -> (Scene, Vec<(ValidatorIndex, AskId)>, Arc<Block>, Arc<Block>) {
-    let (mut scene, leader, proposal) = super::scene::before_a_proposal();
-    let block = proposal.block.clone().expect("a fresh block");
-    let vote = chorale_types::vote::Vote {
+/// A member that asks for the block of a checked certificate, the question, and the block.
+fn wants_a_block() -> (Scene, (ValidatorIndex, AskId), Arc<Block>) {
+    let (mut scene, _, proposal) = before_a_proposal();
+    let block = proposal.block.expect("a fresh block");
+    let vote = Vote {
         epoch: scene.set.epoch(),
         view: proposal.view,
         height: block.header.height,
         block: block.hash(),
     };
-    let mut asked = Vec::new();
-    for from in scene.set.indices() {
-        let message = chorale_types::message::VoteMessage {
-            kind: VoteKind::Prepare,
-            vote,
-            signature: super::scene::SIGNED,
-            ordered_height: Height::ZERO,
-        };
-        let answer = scene.hear(from, Message::Vote(message));
-        asked.extend(answer.done.into_iter().filter_map(|output| match output {
-            Output::Ask(to, id, Request::Block { .. }) => Some((to, id)),
-            _ => None,
-        }));
-    }
+    let (kind, ordered_height) = (VoteKind::Prepare, Height::ZERO);
+    let message = Message::Vote(VoteMessage { kind, vote, signature: SIGNED, ordered_height });
+    let outputs = scene.set.indices().flat_map(|from| scene.hear(from, message.clone()).done);
+    let asked = outputs.filter_map(|output| match output {
+        Output::Ask(to, id, Request::Block { .. }) => Some((to, id)),
+        _ => None,
+    });
+    let asked: Vec<_> = asked.collect();
     assert!(asked.len() >= 2, "stake that contains an honest member is asked");
-    let mut other = Block::clone(&block);
-    other.header.time = other.header.time.saturating_add(1);
-    let _ = leader;
-    (scene, asked, block, Arc::new(other))
+    (scene, asked[0], block)
 }
 
 #[test]
 fn a_block_that_is_not_the_one_asked_for_is_reported() {
-    let (scene, asked, block, other) = wants_a_block();
-    let (from, id) = asked[0];
+    let (scene, (from, id), block) = wants_a_block();
+    let mut other = Block::clone(&block);
+    other.header.time = other.header.time.saturating_add(1);
     let mut hollow = Block::clone(&block);
     hollow.body.tips.push(chorale_types::batch::LaneTip {
         lane: LaneId { epoch: scene.set.epoch(), owner: from },
@@ -251,7 +244,7 @@ fn a_block_that_is_not_the_one_asked_for_is_reported() {
         bytes_through: 1,
     });
     let bad = [
-        Response::Block { block: Some(other) },
+        Response::Block { block: Some(Arc::new(other)) },
         Response::Block { block: Some(Arc::new(hollow)) },
         Response::Chain { blocks: Vec::new(), cert: None },
         Response::Headers { headers: Vec::new() },

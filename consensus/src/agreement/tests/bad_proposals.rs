@@ -1,7 +1,7 @@
 //! Proposals that an honest leader never makes. What is wrong in form is reported and leaves no
 //! trace; what is wrong only on its parent is not voted for, and promises nothing.
 
-use super::scene::{Answer, Scene, before_a_fallback, before_a_proposal};
+use super::scene::{Answer, Forgery, Scene, before_a_fallback, before_a_proposal};
 use super::{Arc, Fault, Height, Message, ValidatorIndex, View, VoteKind};
 use crate::agreement::leaders::Leaders;
 use crate::agreement::safety::Refused;
@@ -258,7 +258,7 @@ fn a_proposal_with_a_forged_certificate_is_reported_and_forgotten() {
     let (scene, leader, good) = before_a_proposal();
     let ProposalKind::Normal { qc } = &good.kind else { panic!("a normal proposal") };
     let of = |proposal: Proposal| (leader, Message::Proposal(Arc::new(proposal)));
-    let changes: [(&str, &dyn Fn(&mut QuorumCert)); 4] = [
+    let changes: [Forgery<'_>; 4] = [
         ("signature", &|qc| qc.signature = BlsSignature::from_bytes([0xff; 96])),
         ("signers", &|qc| qc.signers = scene.set.no_signers()),
         ("kind", &|qc| qc.kind = VoteKind::Commit),

@@ -21,6 +21,9 @@ use std::collections::BTreeSet;
 /// What members sent, with the sender.
 pub(super) type Said = Rc<RefCell<Vec<(ValidatorIndex, Message)>>>;
 
+/// What is forged in a certificate, and how.
+pub(super) type Forgery<'a> = (&'a str, &'a dyn Fn(&mut QuorumCert));
+
 /// A signature that its own signer made.
 pub(super) const SIGNED: BlsSignature = BlsSignature::from_bytes([1; 96]);
 
