@@ -1,6 +1,7 @@
 //! The simulator's tests: fixed schedules, seeds that once failed, and the shape of the code.
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
 mod digest;
 mod schedules;
 mod seeds;

@@ -36,7 +36,7 @@ const IMPURE: [&str; 6] = ["tokio", "std::fs", "std::net", "std::thread", "HashM
 const LINES_MAX: usize = 500;
 const COLUMNS_MAX: usize = 100;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
@@ -55,7 +55,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// The Rust files below some folders of the repository, and their text.
-fn texts(folders: &[&str]) -> Vec<(String, String)> {
+pub(crate) fn texts(folders: &[&str]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for folder in folders {
         sources(&root().join(folder), &mut found);
