@@ -60,7 +60,10 @@ impl Behind {
         assert_eq!(answer, Answer { faults, ..Answer::default() }, "{what}");
         self.scene.assert_no_progress(&after, what);
         let again = after.step(Input::Timer(Timer::Sync));
-        let asks_another = |output: &Output| matches!(output, Output::Ask(to, _, Request::Chain { .. }) if *to != self.from);
+        let asks_another = |output: &Output| match output {
+            Output::Ask(to, _, Request::Chain { .. }) => *to != self.from,
+            _ => false,
+        };
         assert!(again.done.iter().any(asks_another), "{what}: nobody else is asked");
     }
 
