@@ -164,6 +164,38 @@ fn a_damaged_vote_record_makes_an_observer_that_says_how() {
 }
 
 #[test]
+fn whatever_lies_in_the_place_of_a_vote_record_makes_an_observer_that_says_why() {
+    let mut home = Home::new();
+    home.vote(1);
+    let whole = std::fs::read(home.file()).unwrap();
+    let shifted = [&[0][..], &whole[..whole.len() - 1]].concat();
+    let mut of_later_version = whole.clone();
+    for region in of_later_version.chunks_mut(whole.len() / 4) {
+        region[11] = 2;
+    }
+    let cases = [
+        ("an empty file", vec![], "0 bytes"),
+        ("one byte too few", whole[..whole.len() - 1].to_vec(), "bytes, not"),
+        ("one byte too many", [&whole[..], &[0]].concat(), "bytes, not"),
+        ("a huge file", vec![0; 8 << 20], "bytes, not"),
+        ("zeros", vec![0; whole.len()], "no stored copy is whole"),
+        ("ones", vec![0xff; whole.len()], "no stored copy is whole"),
+        ("all moved by one", shifted, "no stored copy is whole"),
+        ("a later version", of_later_version, "format 2"),
+        ("text", b"{}".to_vec(), "bytes, not"),
+    ];
+    for (what, bytes, reason) in cases {
+        std::fs::write(home.file(), &bytes).unwrap();
+        let recovery = home.start();
+        assert_eq!(refused(&recovery), (true, true), "{what}");
+        assert_eq!(recovery.recovered.vote, None, "{what}");
+        let why = recovery.votes.unwrap_err().to_string();
+        assert!(why.contains("damaged") && why.contains(reason), "{what}: {why}");
+        assert_eq!(std::fs::read(home.file()).unwrap(), bytes, "{what}: it is left as found");
+    }
+}
+
+#[test]
 fn a_vote_record_of_another_store_makes_an_observer() {
     let (mut home, mut other) = (Home::new(), Home::new());
     home.vote(1);

@@ -83,3 +83,41 @@ fn batches_are_answered_as_far_as_they_are_held_and_fit() {
     let seqs: Vec<u64> = batches.iter().map(|batch| batch.header.seq.get()).collect();
     assert_eq!(seqs, [1, 3, 4, 5, 6, 7, 8, 9], "eight batches of 480 kB fit 4 MiB");
 }
+
+#[test]
+fn questions_that_make_no_sense_get_an_empty_answer() {
+    let (chain, (_, stores)) = (chain(3), stores());
+    (1..4).for_each(|height| store_batches(&stores, &batches(&chain, height), true));
+    store_blocks(&stores, &committed_range(&chain, 1..4));
+    let tip = batch_ids(&chain, 3)[0];
+    let archive = Archive::new(stores.blocks, stores.batches);
+    let stranger = chorale_types::ids::LaneId {
+        epoch: chorale_types::ids::Epoch::MAX,
+        owner: chorale_types::ids::ValidatorIndex::MAX,
+    };
+    let headers = [
+        (tip, LaneSeq::MAX, "a reversed range"),
+        (tip, tip.seq, "a range of nothing"),
+        (BatchId { seq: LaneSeq::ZERO, ..tip }, LaneSeq::ZERO, "from nothing"),
+        (BatchId { seq: LaneSeq::MAX, ..tip }, LaneSeq::ZERO, "from beyond the tip"),
+        (BatchId { digest: Digest::ZERO, ..tip }, LaneSeq::ZERO, "of another history"),
+        (BatchId { lane: stranger, ..tip }, LaneSeq::ZERO, "of no lane"),
+    ];
+    for (tip, above, what) in headers {
+        let answer = archive.answer(&Request::Headers { tip, above }).unwrap();
+        assert_eq!(answer, Response::Headers { headers: vec![] }, "headers: {what}");
+    }
+    let odd = headers[2..].iter().map(|(id, _, _)| *id);
+    for ids in [vec![], odd.collect(), vec![BatchId { digest: Digest::ZERO, ..tip }; 10_000]] {
+        let answer = archive.answer(&Request::Batches { ids }).unwrap();
+        assert_eq!(answer, Response::Batches { batches: vec![] });
+    }
+    let twice = Request::Batches { ids: vec![tip; 10_000] };
+    let Response::Batches { batches } = archive.answer(&twice).unwrap() else {
+        panic!("another answer");
+    };
+    assert_eq!(batches.len(), SYNC_BATCHES_MAX, "no more than one question may ask for");
+    for from in [0, 4, u64::MAX - 1, u64::MAX] {
+        assert_eq!(chain_answer(&archive, from), (vec![], None), "blocks from {from}");
+    }
+}
