@@ -40,16 +40,36 @@ pub struct Fetcher {
     inbox: Arc<Inbox>,
     metrics: Arc<Metrics>,
     asked: Mutex<BTreeMap<RequestId, AskId>>,
-    tokens: Mutex<Tokens>,
+    tokens: Mutex<Tokens<ResponseToken>>,
     /// Until the node stops.
     answers: Mutex<Option<SyncSender<Answer>>>,
 }
 
-/// Questions of peers that the replica has not answered.
-#[derive(Default)]
-struct Tokens {
+/// Questions of peers that the replica has not answered, with what answers them.
+struct Tokens<T> {
     last: u64,
-    open: BTreeMap<RequestToken, ResponseToken>,
+    open: BTreeMap<RequestToken, T>,
+}
+
+impl<T> Tokens<T> {
+    const fn new() -> Self {
+        Self { last: 0, open: BTreeMap::new() }
+    }
+
+    /// Names a question. When too many are open the oldest goes: whoever asked has given up by now.
+    fn open(&mut self, token: T) -> RequestToken {
+        self.last = self.last.wrapping_add(1);
+        let name = RequestToken(self.last);
+        self.open.insert(name, token);
+        if self.open.len() > TOKENS_MAX {
+            self.open.pop_first();
+        }
+        name
+    }
+
+    fn take(&mut self, name: RequestToken) -> Option<T> {
+        self.open.remove(&name)
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -65,7 +85,7 @@ impl Fetcher {
         metrics: Arc<Metrics>,
     ) -> (Arc<Self>, Receiver<Answer>) {
         let (answers, waiting) = sync_channel(READS_MAX);
-        let (asked, tokens) = (Mutex::default(), Mutex::default());
+        let (asked, tokens) = (Mutex::default(), Mutex::new(Tokens::new()));
         let answers = Mutex::new(Some(answers));
         (Arc::new(Self { network, inbox, metrics, asked, tokens, answers }), waiting)
     }
@@ -93,15 +113,7 @@ impl Fetcher {
 
     /// A member asks: names the question for the replica.
     pub fn open(&self, token: ResponseToken) -> RequestToken {
-        let mut tokens = lock(&self.tokens);
-        tokens.last = tokens.last.wrapping_add(1);
-        let name = RequestToken(tokens.last);
-        tokens.open.insert(name, token);
-        if tokens.open.len() > TOKENS_MAX {
-            // The oldest: whoever asked has given up by now.
-            tokens.open.pop_first();
-        }
-        name
+        lock(&self.tokens).open(token)
     }
 
     /// The replica answers.
@@ -125,7 +137,7 @@ impl Fetcher {
         name: RequestToken,
         answer: impl FnOnce(ResponseToken) -> Answer,
     ) {
-        let token = lock(&self.tokens).open.remove(&name);
+        let token = lock(&self.tokens).take(name);
         match token {
             Some(token) => self.put(answer(token)),
             None => tracing::debug!(%to, "an answer came too late"),
@@ -168,5 +180,21 @@ pub fn run(
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_of_peers_are_bounded_and_the_oldest_gives_way() {
+        let mut tokens = Tokens::new();
+        let names: Vec<RequestToken> = (0..TOKENS_MAX + 1_000).map(|n| tokens.open(n)).collect();
+        assert_eq!(tokens.open.len(), TOKENS_MAX);
+        assert_eq!(tokens.take(names[999]), None, "whoever asked first has given up");
+        assert_eq!(tokens.take(names[1_000]), Some(1_000));
+        assert_eq!(tokens.take(names[1_000]), None, "one answer to one question");
+        assert_eq!(tokens.take(RequestToken(u64::MAX)), None, "never asked");
     }
 }

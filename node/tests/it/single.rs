@@ -95,6 +95,24 @@ async fn a_lost_vote_record_makes_an_observer_that_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_vote_record_makes_an_observer_that_says_so() {
+    let place = Place::new();
+    let home = place.network(&["one"], &[]).remove(0);
+    Node::start(options(&home)).await.unwrap().stop().await.unwrap();
+    let file = home.safety().join("vote_record");
+    let bytes = fs::read(&file).unwrap().len();
+    for damage in [vec![], vec![0; bytes], vec![0xff; bytes]] {
+        fs::write(&file, damage).unwrap();
+        let node = Node::start(options(&home)).await.unwrap();
+        let status = node.handles().status.status();
+        assert!(!status.voting && !status.owns_lane);
+        let reason = status.voting_reason.unwrap();
+        assert!(reason.contains("vote record is damaged"), "{reason}");
+        node.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_data_lost_with_a_used_key_makes_an_observer() {
     let place = Place::new();
     let home = place.network(&["one"], &[]).remove(0);
