@@ -86,6 +86,18 @@ pub const POOL_TRANSACTIONS_MAX: usize = 320_000;
 /// Bytes waiting in a node's pool; where many rollups share it, each has an equal part.
 pub const POOL_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// Most transactions that wait for one of so many rollups.
+#[must_use]
+pub fn queue_transactions_max(rollups: usize) -> usize {
+    POOL_TRANSACTIONS_PER_ROLLUP_MAX.min(POOL_TRANSACTIONS_MAX / rollups.max(1))
+}
+
+/// Most bytes that wait for one of so many rollups.
+#[must_use]
+pub fn queue_bytes_max(rollups: usize) -> usize {
+    POOL_BYTES_PER_ROLLUP_MAX.min(POOL_BYTES_MAX / rollups.max(1))
+}
+
 /// Headers that one stream frame spells out; over a longer gap it starts from an anchor.
 pub const FRAME_HEADERS_MAX: usize = 64;
 /// Most headers between a block and a certificate above it in a frame.

@@ -86,7 +86,7 @@ pub struct Limits {
     pub blocks_limit_max: u64,
     /// Most open streams.
     pub streams_max: u64,
-    /// Most waiting transactions of one rollup.
+    /// Most waiting transactions of one rollup, on the chain as it is: many rollups share.
     pub queue_transactions_per_rollup: u64,
     /// Most waiting bytes of one rollup.
     pub queue_bytes_per_rollup: u64,

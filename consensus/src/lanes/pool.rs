@@ -10,8 +10,8 @@ use crate::output::{Admission, Refusal};
 use chorale_types::batch::charged_bytes;
 use chorale_types::ids::RollupId;
 use chorale_types::limits::{
-    BATCH_TRANSACTIONS_MAX, POOL_BYTES_MAX, POOL_BYTES_PER_ROLLUP_MAX, POOL_TRANSACTIONS_MAX,
-    POOL_TRANSACTIONS_PER_ROLLUP_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_CHARGE_BYTES,
+    BATCH_TRANSACTIONS_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_CHARGE_BYTES, queue_bytes_max,
+    queue_transactions_max,
 };
 use chorale_types::time::Instant;
 use chorale_types::transaction::{TransactionId, Transactions};
@@ -48,13 +48,11 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn new(rollups: &[RollupId]) -> Self {
-        let count = rollups.len().max(1);
         Self {
             queues: rollups.iter().map(|rollup| (*rollup, Queue::default())).collect(),
             known: BTreeSet::new(),
-            queue_bytes_max: POOL_BYTES_PER_ROLLUP_MAX.min(POOL_BYTES_MAX / count),
-            queue_transactions_max: POOL_TRANSACTIONS_PER_ROLLUP_MAX
-                .min(POOL_TRANSACTIONS_MAX / count),
+            queue_bytes_max: queue_bytes_max(rollups.len()),
+            queue_transactions_max: queue_transactions_max(rollups.len()),
             bytes: 0,
             transactions: 0,
             oldest: None,

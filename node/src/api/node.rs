@@ -12,8 +12,7 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chorale_client::api::Limits;
 use chorale_types::limits::{
-    POOL_BYTES_PER_ROLLUP_MAX, POOL_TRANSACTIONS_PER_ROLLUP_MAX, SUBMIT_TRANSACTIONS_MAX,
-    TRANSACTION_BYTES_MAX,
+    SUBMIT_TRANSACTIONS_MAX, TRANSACTION_BYTES_MAX, queue_bytes_max, queue_transactions_max,
 };
 use std::fmt::Write as _;
 
@@ -26,14 +25,15 @@ pub(super) async fn status(State(app): State<App>, uri: Uri) -> Result<Json<Stat
 /// `GET /v1/limits`.
 pub(super) async fn limits(State(app): State<App>, uri: Uri) -> Result<Json<Limits>, Problem> {
     no_query(&uri)?;
+    let rollups = app.handles().genesis.rollups.len();
     Ok(Json(Limits {
         transaction_bytes_max: count(TRANSACTION_BYTES_MAX),
         submit_transactions_max: count(SUBMIT_TRANSACTIONS_MAX),
         submit_body_bytes_max: count(SUBMIT_BODY_BYTES_MAX),
         blocks_limit_max: BLOCKS_LIMIT_MAX,
         streams_max: count(app.config().streams_max),
-        queue_transactions_per_rollup: count(POOL_TRANSACTIONS_PER_ROLLUP_MAX),
-        queue_bytes_per_rollup: count(POOL_BYTES_PER_ROLLUP_MAX),
+        queue_transactions_per_rollup: count(queue_transactions_max(rollups)),
+        queue_bytes_per_rollup: count(queue_bytes_max(rollups)),
         wait_timeout_ms_max: WAIT_TIMEOUT_MS_MAX,
         heartbeat_ms: u64::try_from(app.config().heartbeat.as_millis()).unwrap_or(u64::MAX),
     }))

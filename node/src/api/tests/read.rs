@@ -2,8 +2,10 @@
 
 use super::http::{get, send};
 use super::world::{ROLLUP, World};
+use crate::api::ApiConfig;
 use chorale_client::Client;
 use chorale_types::ids::{Height, RollupId, Sequence};
+use chorale_types::limits::{POOL_BYTES_MAX, POOL_TRANSACTIONS_MAX};
 use chorale_types::transaction::transaction_id;
 use serde_json::{Value, json};
 
@@ -162,6 +164,22 @@ async fn tells_how_the_node_is() {
         "heartbeat_ms": 5_000,
     });
     assert_eq!(limits, expected);
+}
+
+#[tokio::test]
+async fn publishes_the_queue_that_one_of_many_rollups_has() {
+    for (rollups, transactions, bytes) in
+        [(1, 20_000, 16 << 20), (16, 20_000, 16 << 20), (17, 18_823, (256 << 20) / 17)]
+    {
+        let ids: Vec<u64> = (1..=rollups).collect();
+        let world = World::with_rollups(ApiConfig::default(), &ids).await;
+        let limits = get(world.http, "/v1/limits").await.json();
+        assert_eq!(limits["queue_transactions_per_rollup"], transactions, "{rollups} rollups");
+        assert_eq!(limits["queue_bytes_per_rollup"], bytes, "{rollups} rollups");
+        let all = |one: &str| limits[one].as_u64().unwrap() * rollups;
+        assert!(all("queue_transactions_per_rollup") <= POOL_TRANSACTIONS_MAX as u64);
+        assert!(all("queue_bytes_per_rollup") <= POOL_BYTES_MAX as u64);
+    }
 }
 
 #[tokio::test]

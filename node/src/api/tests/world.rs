@@ -67,8 +67,12 @@ impl World {
     }
 
     pub(super) async fn with(config: ApiConfig) -> Self {
+        Self::with_rollups(config, &[ROLLUP, 8]).await
+    }
+
+    pub(super) async fn with_rollups(config: ApiConfig, rollups: &[u64]) -> Self {
         let store: Arc<dyn KeyValue> = Arc::new(MemoryStore::new());
-        let chain = Arc::new(Mutex::new(TestChain::new(&[ROLLUP, 8], Params::default())));
+        let chain = Arc::new(Mutex::new(TestChain::new(rollups, Params::default())));
         let (http, admin) = (listen().await, listen().await);
         let addresses = (http.local_addr().unwrap(), admin.local_addr().unwrap());
         let node = Node::start(config, &store, &chain, (http, admin));
