@@ -27,6 +27,11 @@ impl Kind {
         if headers.contains_key(header::CONTENT_ENCODING) {
             return refused("compressed bodies are not taken");
         }
+        // A transfer coding besides `chunked` would reach us undone.
+        let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+        if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            return refused("the only transfer-encoding taken is chunked");
+        }
         let mut named = headers.get_all(header::CONTENT_TYPE).iter();
         let (Some(kind), None) = (named.next(), named.next()) else {
             return refused("name one content-type");
