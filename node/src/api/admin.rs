@@ -34,7 +34,7 @@ async fn shutdown(State(app): State<App>, uri: Uri) -> Result<Json<serde_json::V
 }
 
 async fn only_this_machine(request: Request, next: Next) -> Response {
-    match check_caller(request.headers()) {
+    match check_caller(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -42,12 +42,18 @@ async fn only_this_machine(request: Request, next: Next) -> Response {
 
 /// A browser sends `Origin` with what a page asks for, and the page's own name as `Host` when the
 /// name was pointed at this machine.
-fn check_caller(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_caller(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     if headers.contains_key(header::ORIGIN) {
         return Err(Problem::new(Code::Forbidden, "web pages are not served here"));
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    if is_this_machine(host) {
+    // One `Host`, and if the request line names one too, both: readers in between differ in which
+    // they believe.
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let named = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_this_machine),
+        _ => false,
+    };
+    if named && uri.authority().is_none_or(|named| is_this_machine(named.as_str())) {
         Ok(())
     } else {
         Err(Problem::new(Code::Forbidden, "the host must be a loopback address or localhost"))
@@ -73,7 +79,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
         }
-        check_caller(&headers).is_ok()
+        check_caller(&Uri::from_static("/"), &headers).is_ok()
     }
 
     #[test]
@@ -85,6 +91,22 @@ mod tests {
         {
             assert!(!allowed(host, None), "{host}");
         }
+    }
+
+    #[test]
+    fn every_host_that_is_named_must_be_this_machine() {
+        let local = HeaderValue::from_static("localhost");
+        let with = |uri: &'static str, more: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, local.clone());
+            if let Some(more) = more {
+                headers.append(header::HOST, HeaderValue::from_static(more));
+            }
+            check_caller(&Uri::from_static(uri), &headers).is_ok()
+        };
+        assert!(with("/", None) && with("http://localhost:1/x", None));
+        assert!(!with("http://evil.example/x", None) && !with("http://user@evil.example/", None));
+        assert!(!with("/", Some("evil.example")) && !with("/", Some("localhost")));
     }
 
     #[test]
