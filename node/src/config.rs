@@ -201,7 +201,11 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    /// Reads a configuration that `path` has or is to have.
+    ///
+    /// # Errors
+    /// With the line that is wrong.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error: toml::de::Error| {
             let at = error.span().map_or(0, |span| span.start.min(text.len()));
             let before = text.get(..at).unwrap_or(text);
@@ -234,7 +238,7 @@ impl NewConfig {
     #[must_use]
     pub fn text(&self) -> String {
         let Self { name, http, admin, p2p } = self;
-        let p2p: Vec<String> = p2p.iter().map(|address| format!("\"{address}\"")).collect();
+        let p2p: Vec<String> = p2p.iter().map(quoted).collect();
         let (p2p, slots) = (p2p.join(", "), FOLLOWER_SLOTS_DEFAULT);
         format!(
             "\
@@ -278,11 +282,16 @@ level = \"info\"
 #[must_use]
 pub fn peers_text(peers: &[Peer]) -> String {
     let entry = |peer: &Peer| {
-        let addresses: Vec<String> = peer.addresses.iter().map(|a| format!("\"{a}\"")).collect();
+        let addresses: Vec<String> = peer.addresses.iter().map(quoted).collect();
         let addresses = addresses.join(", ");
         format!("\n[[peers]]\nnetwork = \"{}\"\naddresses = [{addresses}]\n", peer.network)
     };
     peers.iter().map(entry).collect()
+}
+
+/// An address as TOML writes a text: a name in it may have any character.
+fn quoted(address: &Multiaddr) -> String {
+    toml::Value::from(address.to_string()).to_string()
 }
 
 #[cfg(test)]

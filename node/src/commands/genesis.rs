@@ -191,8 +191,10 @@ fn install(file: &Path, home: Option<PathBuf>, peers: &[PathBuf]) -> Result<()> 
             None => fresh.push(peer),
         }
     }
-    install_genesis(file, &home.genesis())?;
     let text = fs::read_to_string(home.config())? + &peers_text(&fresh);
+    // What is written is read: the addresses are somebody else's words.
+    Config::parse(&home.config(), &text).context("these peers cannot be written down")?;
+    install_genesis(file, &home.genesis())?;
     fs::write(home.config(), text)
         .with_context(|| format!("cannot write {}", home.config().display()))
 }

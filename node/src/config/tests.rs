@@ -105,6 +105,20 @@ fn peers_are_appended_and_read_back() {
 }
 
 #[test]
+fn an_address_cannot_say_more_than_an_address() {
+    let key = PublicKey::from_bytes([1; 32]);
+    for name in ["a\"]\n[log]\nlevel = \"off", "a\"", "a'", "a\\", "a\u{7f}\r\n", "'''", "\"\"\"\n"]
+    {
+        let address: Multiaddr = format!("/dns4/{name}/tcp/1").parse().unwrap();
+        let peer = Peer { network: key, addresses: vec![address.clone()] };
+        let made = NewConfig { p2p: vec![address.clone()], ..new_config() };
+        let config = parse(&(made.text() + &peers_text(std::slice::from_ref(&peer)))).unwrap();
+        assert_eq!((config.peers, config.p2p.listen), (vec![peer], vec![address]), "{name:?}");
+        assert_eq!(config.log, Log::default());
+    }
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let error = Config::read(Path::new("/nowhere/config.toml")).unwrap_err();
     assert!(error.to_string().contains("cannot read /nowhere/config.toml"), "{error}");
