@@ -238,7 +238,9 @@ async fn queries_go_to_the_next_node_and_refusals_keep_their_code() {
                 200,
                 "application/json",
                 r#"{"transaction_bytes_max":131072,"submit_transactions_max":1024,
-                "submit_body_bytes_max":1,"blocks_limit_max":64,"streams_max":2,
+                "submit_body_bytes_max":1,"blocks_limit_max":64,
+                "connections_max":8,"connections_per_address":4,
+                "streams_max":2,"streams_per_address":1,
                 "queue_transactions_per_rollup":3,"queue_bytes_per_rollup":4,
                 "wait_timeout_ms_max":60000,"heartbeat_ms":5000}"#
                     .into(),

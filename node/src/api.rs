@@ -6,10 +6,12 @@
 //!
 //! # Invariants
 //! What callers can make the node hold is bounded: connections, streams, submit calls, bytes of
-//! their bodies, reads of storage, each by a semaphore in `App`.
+//! their bodies, reads of storage, each by a semaphore in `App` or `server`; connections and
+//! streams also by address.
 
 mod admin;
 mod body;
+mod callers;
 mod chain;
 mod config;
 mod error;
@@ -23,6 +25,7 @@ mod stall;
 mod stream;
 mod submit;
 mod transactions;
+mod turned_away;
 
 pub use config::{
     ApiConfig, BLOCKS_BYTES_MAX, BLOCKS_LIMIT_DEFAULT, BLOCKS_LIMIT_MAX, SUBMIT_BODY_BYTES_MAX,
@@ -36,6 +39,7 @@ use crate::submissions::Submissions;
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::routing::{get, post};
+use callers::{Caller, Share, Shares};
 use error::Problem;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -91,6 +95,7 @@ struct Inner {
     config: ApiConfig,
     submits: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    streams_by_address: Arc<Shares>,
     reads: Arc<Semaphore>,
     prepares: Arc<Semaphore>,
     body_bytes: Arc<Semaphore>,
@@ -105,6 +110,7 @@ impl App {
             config,
             submits: of(config.submits_max),
             streams: of(config.streams_max),
+            streams_by_address: Shares::new(config.streams_per_address, config.counts_loopback),
             reads: of(config.reads_max),
             prepares: of(config.prepares_max),
             body_bytes: of(config.body_bytes_max),
@@ -133,9 +139,15 @@ impl App {
         turn(&self.0.submits, "submit calls", self.0.config.submits_max)
     }
 
-    /// Room for one more stream.
-    fn stream_turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        turn(&self.0.streams, "streams", self.0.config.streams_max)
+    /// Room for one more stream of this caller.
+    fn stream_turn(&self, caller: Caller) -> Result<StreamTurn, Problem> {
+        let shares = &self.0.streams_by_address;
+        let share = shares.take(caller).ok_or_else(|| {
+            let detail = format!("this node serves {} streams to one address", shares.max());
+            Problem::new(Code::AddressLimit, detail)
+        })?;
+        let turn = turn(&self.0.streams, "streams", self.0.config.streams_max)?;
+        Ok(StreamTurn { _turn: turn, _share: share })
     }
 
     /// Runs a read of storage where it may block, in its turn.
@@ -155,6 +167,12 @@ impl App {
         let submissions = self.0.handles.submissions.clone();
         blocking(&self.0.prepares, move || prepare(&submissions)).await
     }
+}
+
+/// A stream's place among all and among those of its address, until it is dropped.
+struct StreamTurn {
+    _turn: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 fn turn(of: &Arc<Semaphore>, what: &str, max: usize) -> Result<OwnedSemaphorePermit, Problem> {

@@ -12,6 +12,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// Longest node name, in bytes.
@@ -43,6 +44,12 @@ pub struct Config {
 pub struct Http {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Most connections of one address, this machine's own not counted; an eighth of all if not
+    /// given.
+    pub connections_per_address: Option<NonZeroU32>,
+    /// Most streams of one address, this machine's own not counted; an eighth of all if not
+    /// given.
+    pub streams_per_address: Option<NonZeroU32>,
 }
 
 /// The interface for its operator.
@@ -252,6 +259,10 @@ name = \"{name}\"
 # The interface for rollups: submit, follow, status, metrics. Port 0 takes a free one; the ports
 # in use are in data/run.json.
 listen = \"{http}\"
+# Most connections and most streams of one address, an eighth of all if not given. Callers on this
+# machine are not counted: where a proxy stands in front of the node, it has to count.
+# connections_per_address = 256
+# streams_per_address = 64
 
 [admin]
 # The interface for the operator. Whoever reaches it may stop the node: loopback only.
@@ -278,6 +289,11 @@ level = \"info\"
     }
 }
 
+/// An address as TOML writes a text: a name in it may have any character.
+fn quoted(address: &Multiaddr) -> String {
+    toml::Value::from(address.to_string()).to_string()
+}
+
 /// The text of entries for peers, to be appended to a configuration.
 #[must_use]
 pub fn peers_text(peers: &[Peer]) -> String {
@@ -287,11 +303,6 @@ pub fn peers_text(peers: &[Peer]) -> String {
         format!("\n[[peers]]\nnetwork = \"{}\"\naddresses = [{addresses}]\n", peer.network)
     };
     peers.iter().map(entry).collect()
-}
-
-/// An address as TOML writes a text: a name in it may have any character.
-fn quoted(address: &Multiaddr) -> String {
-    toml::Value::from(address.to_string()).to_string()
 }
 
 #[cfg(test)]

@@ -84,8 +84,15 @@ pub struct Limits {
     pub submit_body_bytes_max: u64,
     /// Most blocks in one answer.
     pub blocks_limit_max: u64,
+    /// Most open connections.
+    pub connections_max: u64,
+    /// Of these, most of one address: one of IPv4, a 64-bit network of IPv6. Callers on the
+    /// node's own machine are not counted.
+    pub connections_per_address: u64,
     /// Most open streams.
     pub streams_max: u64,
+    /// Of these, most of one address, counted as for connections.
+    pub streams_per_address: u64,
     /// Most waiting transactions of one rollup, on the chain as it is: many rollups share.
     pub queue_transactions_per_rollup: u64,
     /// Most waiting bytes of one rollup.

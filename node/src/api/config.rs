@@ -1,7 +1,9 @@
 //! How much of itself a node gives to its callers. The bounds that a caller meets are published
 //! at `/v1/limits`.
 
+use crate::config::Http;
 use chorale_types::limits::{BATCH_BYTES_MAX, SUBMIT_TRANSACTIONS_MAX, TRANSACTION_BYTES_MAX};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Longest JSON body of a submit call: transactions of one full batch in hex, quotes, `0x` and a
@@ -29,10 +31,17 @@ pub(super) const HEADERS_MAX: usize = 64;
 /// What the interface may use. Every field is a bound that the tests can lower.
 #[derive(Clone, Copy, Debug)]
 pub struct ApiConfig {
-    /// Connections at once; one more is answered 503 and closed.
+    /// Connections at once; one more is refused as `overloaded` and closed.
     pub connections_max: usize,
+    /// Of these, connections of one address; one more is refused as `address_limit` and closed.
+    pub connections_per_address: usize,
     /// Streams at once; one more is refused as `overloaded`.
     pub streams_max: usize,
+    /// Of these, streams of one address; one more is refused as `address_limit`.
+    pub streams_per_address: usize,
+    /// Whether callers on this machine have the bounds by address too. They share one address: a
+    /// proxy in front of the node, a test network.
+    pub counts_loopback: bool,
     /// Submit calls at once, waiting ones included; one more is refused as `overloaded`.
     pub submits_max: usize,
     /// Reads of storage at once; one more waits for its turn.
@@ -59,7 +68,10 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             connections_max: connections_max(),
+            connections_per_address: part(connections_max()),
             streams_max: connections_max() / 4,
+            streams_per_address: part(connections_max() / 4),
+            counts_loopback: false,
             submits_max: connections_max() / 2,
             reads_max: 8,
             prepares_max: 4,
@@ -74,9 +86,69 @@ impl Default for ApiConfig {
     }
 }
 
+impl ApiConfig {
+    /// With what an operator decided about the interface. No address gets more than there is.
+    #[must_use]
+    pub fn with(self, http: &Http) -> Self {
+        let chosen = |wish: Option<NonZeroU32>, otherwise: usize, max: usize| {
+            let wish = wish.map(|n| usize::try_from(n.get()).unwrap_or(usize::MAX));
+            wish.unwrap_or(otherwise).min(max)
+        };
+        Self {
+            connections_per_address: chosen(
+                http.connections_per_address,
+                self.connections_per_address,
+                self.connections_max,
+            ),
+            streams_per_address: chosen(
+                http.streams_per_address,
+                self.streams_per_address,
+                self.streams_max,
+            ),
+            ..self
+        }
+    }
+}
+
+/// What one address may have of `all` if the operator does not say: it takes eight of them to
+/// leave nothing for others.
+fn part(all: usize) -> usize {
+    (all / 8).max(1)
+}
+
 /// At most 2,048, and half of the files this process may open: storage and peers need the rest.
 fn connections_max() -> usize {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let half = files.map_or(u64::MAX, |files| files / 2);
     usize::try_from(half.min(2_048)).expect("at most 2,048")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_chooses_what_one_address_gets_of_what_there_is() {
+        let bounds = ApiConfig { connections_max: 100, streams_max: 25, ..ApiConfig::default() };
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let http = |connections: Option<u32>, streams: Option<u32>| Http {
+            listen,
+            connections_per_address: connections.and_then(NonZeroU32::new),
+            streams_per_address: streams.and_then(NonZeroU32::new),
+        };
+        let chosen = |http: Http| {
+            let with = bounds.with(&http);
+            (with.connections_per_address, with.streams_per_address)
+        };
+        assert_eq!(chosen(http(Some(7), Some(3))), (7, 3));
+        assert_eq!(chosen(http(Some(u32::MAX), Some(26))), (100, 25));
+        let free = ApiConfig { connections_per_address: 12, streams_per_address: 3, ..bounds };
+        assert_eq!(free.with(&http(None, None)).connections_per_address, 12);
+        assert_eq!(free.with(&http(None, None)).streams_per_address, 3);
+    }
+
+    #[test]
+    fn one_address_has_a_part_by_default_and_never_nothing() {
+        assert_eq!((part(2_048), part(512), part(7), part(0)), (256, 64, 1, 1));
+    }
 }

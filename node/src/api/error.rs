@@ -49,6 +49,8 @@ pub enum Code {
     NotReady,
     /// As many requests or streams of this kind as this node serves at once.
     Overloaded,
+    /// As many connections or streams as this node serves to one address.
+    AddressLimit,
     /// Part of the interface that this version does not have.
     NotYet,
     /// No such path.
@@ -85,6 +87,7 @@ impl Code {
             Self::NoLane => "no_lane",
             Self::NotReady => "not_ready",
             Self::Overloaded => "overloaded",
+            Self::AddressLimit => "address_limit",
             Self::NotYet => "not_yet",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -112,7 +115,7 @@ impl Code {
             Self::BadContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TransactionTooLarge | Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::QueueFull => StatusCode::TOO_MANY_REQUESTS,
+            Self::QueueFull | Self::AddressLimit => StatusCode::TOO_MANY_REQUESTS,
             Self::NoLane | Self::NotReady | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotYet => StatusCode::NOT_IMPLEMENTED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -125,7 +128,7 @@ impl Code {
     #[must_use]
     pub const fn retry_after_s(self) -> Option<u16> {
         match self {
-            Self::QueueFull | Self::Overloaded => Some(1),
+            Self::QueueFull | Self::Overloaded | Self::AddressLimit => Some(1),
             Self::NotReady => Some(2),
             Self::NoLane => Some(10),
             _ => None,
@@ -146,24 +149,31 @@ impl Problem {
     pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }
-}
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    /// The document.
+    pub(super) fn document(self) -> Vec<u8> {
         let status = self.code.status();
-        let body = api::Problem {
+        let document = api::Problem {
             kind: "about:blank".into(),
             title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
             detail: self.detail,
             code: self.code.text().into(),
         };
-        let body = serde_json::to_vec(&body).expect("strings and a number are JSON");
-        let mut response = (status, body).into_response();
+        serde_json::to_vec(&document).expect("strings and a number are JSON")
+    }
+}
+
+/// The type of a problem document.
+pub(super) const PROBLEM_TYPE: &str = "application/problem+json";
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let code = self.code;
+        let mut response = (code.status(), self.document()).into_response();
         let headers = response.headers_mut();
-        let kind = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, kind);
-        if let Some(seconds) = self.code.retry_after_s() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_TYPE));
+        if let Some(seconds) = code.retry_after_s() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

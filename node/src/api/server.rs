@@ -1,10 +1,16 @@
 //! Connections: HTTP/1.1 only, each with a bound on its head, its silence and its slowness, and
-//! all of them with a bound on their number.
+//! all of them, and those of one address, with a bound on their number.
 
+use super::callers::{Caller, Share, Shares};
 use super::config::{ApiConfig, HEAD_BYTES_MAX, HEADERS_MAX};
+use super::error::{Code, Problem};
 use super::stall::Guarded;
+use super::turned_away::TurnedAway;
 use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::pin::pin;
@@ -18,10 +24,6 @@ use tokio_util::task::TaskTracker;
 /// How long to wait when the system cannot give a connection, for want of files for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What one connection more than allowed is told.
-const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
-    retry-after: 1\r\ncontent-length: 0\r\n\r\n";
-
 /// Serves `router` until `stop`, then lets answers under way finish for a while.
 pub(super) async fn serve(
     listener: TcpListener,
@@ -29,7 +31,8 @@ pub(super) async fn serve(
     config: ApiConfig,
     stop: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(config.connections_max));
+    let door = Door::new(&config);
+    let turned_away = TurnedAway::default();
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     let server = Server { router, config, stop: stop.clone(), cut: cut.clone() };
@@ -38,13 +41,16 @@ pub(super) async fn serve(
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let Ok((socket, _)) = accepted else {
+        let Ok((socket, address)) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        match Arc::clone(&slots).try_acquire_owned() {
-            Ok(slot) => drop(connections.spawn(server.clone().connection(socket, slot))),
-            Err(_) => drop(socket.try_write(TURNED_AWAY)),
+        let caller = Caller(address.ip());
+        match door.let_in(caller) {
+            Ok(place) => {
+                connections.spawn(server.clone().connection(socket, caller, place));
+            }
+            Err(problem) => turned_away.tell(socket, problem),
         }
     }
     drop(listener);
@@ -52,6 +58,39 @@ pub(super) async fn serve(
     if tokio::time::timeout(config.drain, connections.wait()).await.is_err() {
         cut.cancel();
         connections.wait().await;
+    }
+}
+
+/// Who may have a connection.
+struct Door {
+    all: Arc<Semaphore>,
+    max: usize,
+    by_address: Arc<Shares>,
+}
+
+/// A connection's place among all and among those of its address.
+struct Place {
+    _all: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+impl Door {
+    fn new(config: &ApiConfig) -> Self {
+        let max = config.connections_max;
+        let by_address = Shares::new(config.connections_per_address, config.counts_loopback);
+        Self { all: Arc::new(Semaphore::new(max)), max, by_address }
+    }
+
+    fn let_in(&self, caller: Caller) -> Result<Place, Problem> {
+        let share = self.by_address.take(caller).ok_or_else(|| {
+            let detail =
+                format!("this node takes {} connections of one address", self.by_address.max());
+            Problem::new(Code::AddressLimit, detail)
+        })?;
+        let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| {
+            Problem::new(Code::Overloaded, format!("this node takes {} connections", self.max))
+        })?;
+        Ok(Place { _all: all, _share: share })
     }
 }
 
@@ -68,10 +107,15 @@ struct Server {
 impl Server {
     /// One connection, as long as it lasts. It ends by itself, by a bound, or with the node; how
     /// is nobody's concern but the caller's, who sees it end.
-    async fn connection(self, socket: TcpStream, slot: OwnedSemaphorePermit) {
+    async fn connection(self, socket: TcpStream, caller: Caller, place: Place) {
         let Self { router, config, stop, cut } = self;
         let _ = socket.set_nodelay(true);
         let io = TokioIo::new(Guarded::new(socket, config.write_stall));
+        let router = TowerToHyperService::new(router);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(caller);
+            router.call(request)
+        });
         let mut served = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -79,7 +123,7 @@ impl Server {
                 .max_header_size(HEAD_BYTES_MAX)
                 .max_headers(HEADERS_MAX)
                 .max_buf_size(4 * HEAD_BYTES_MAX)
-                .serve_connection(io, TowerToHyperService::new(router))
+                .serve_connection(io, service)
         );
         tokio::select! {
             _ = served.as_mut() => return,
@@ -89,6 +133,6 @@ impl Server {
             _ = served => {}
             () = cut.cancelled() => {}
         }
-        drop(slot);
+        drop(place);
     }
 }

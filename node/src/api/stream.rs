@@ -10,11 +10,13 @@
 //! `next` is one above the last block sent. A heartbeat is sent only when nothing is left to send
 //! and it names `next`.
 
-use super::App;
+use super::callers::Caller;
 use super::error::{Code, Problem};
 use super::frame;
 use super::parameters::{Query, Rollup, bad, number};
+use super::{App, StreamTurn};
 use crate::ledger::{FrameView, RollupHead};
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
@@ -23,19 +25,20 @@ use bytes::Bytes;
 use chorale_types::ids::{RollupId, Sequence};
 use std::convert::Infallible;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Opens a stream.
 pub(super) async fn stream(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     rollup: Rollup,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let from = Query::parse(&uri, &["from"])?.number("from")?;
     let resumed = last_event_id(&headers)?;
-    let turn = app.stream_turn()?;
+    let turn = app.stream_turn(caller)?;
     let id = rollup.id;
     // Subscribe before looking at the head, so that no block falls between the two.
     let Some(heads) = app.handles().ledger.watch(id) else {
@@ -100,7 +103,7 @@ struct Subscriber {
     live: bool,
     heads: watch::Receiver<RollupHead>,
     heartbeat_at: Instant,
-    _turn: OwnedSemaphorePermit,
+    _turn: StreamTurn,
 }
 
 impl Subscriber {

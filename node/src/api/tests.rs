@@ -1,5 +1,6 @@
 //! The interface as its callers meet it: over a socket.
 
+mod addresses;
 mod bad_input;
 mod bounds;
 mod http;

@@ -44,7 +44,8 @@ impl StartArgs {
         let format = self.log_format.unwrap_or(config.log.format);
         let level = self.log_level.as_deref().unwrap_or(&config.log.level);
         telemetry::start(format, level).map_err(setup)?;
-        let options = Options { home, config, record: self.record, api: ApiConfig::default() };
+        let api = ApiConfig::default().with(&config.http);
+        let options = Options { home, config, record: self.record, api };
         // Before the start, so that a signal during a long start counts.
         let mut signals = Signals::new()?;
         let node = tokio::select! {

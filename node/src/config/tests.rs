@@ -119,6 +119,19 @@ fn an_address_cannot_say_more_than_an_address() {
 }
 
 #[test]
+fn bounds_for_one_address_are_numbers_above_zero() {
+    let line = "# streams_per_address = 64";
+    let config = parse(&with(line, "streams_per_address = 3")).unwrap();
+    assert_eq!(config.http.streams_per_address.map(std::num::NonZeroU32::get), Some(3));
+    assert_eq!(config.http.connections_per_address, None);
+    for wrong in ["0", "-1", "1.5", "\"3\"", "4294967296", "[]"] {
+        let text = with(line, &format!("streams_per_address = {wrong}"));
+        let at = text.lines().position(|known| known.ends_with(wrong)).unwrap() + 1;
+        assert_eq!(blamed(&text).0, at, "{wrong}");
+    }
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let error = Config::read(Path::new("/nowhere/config.toml")).unwrap_err();
     assert!(error.to_string().contains("cannot read /nowhere/config.toml"), "{error}");

@@ -76,6 +76,10 @@ async fn serves_a_bounded_number_of_connections() {
     let mut answer = Vec::new();
     soon(further.read_to_end(&mut answer)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 503 "), "{}", String::from_utf8_lossy(&answer));
+    // Also when it asked before it was told.
+    let asked = get(world.http, "/livez").await;
+    assert_eq!((asked.status, asked.code().as_str()), (503, "overloaded"));
+    assert!(asked.header("retry-after").is_some());
     drop(idle);
     soon(async {
         let request = b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";

@@ -1,9 +1,9 @@
 //! An HTTP client that sends exactly the bytes it is told to, well formed or not.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// A test that hangs fails instead; nothing is measured by this.
 const HANG: Duration = Duration::from_secs(60);
@@ -75,10 +75,25 @@ fn unchunk(mut raw: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The address that callers have if they do not choose.
+pub(super) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A connection from this address of this machine.
+pub(super) async fn connect(from: IpAddr, server: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from, 0)).unwrap();
+    socket.connect(server).await.unwrap()
+}
+
 /// Sends these bytes and reads until the server closes. `None` when it closes without an answer.
 pub(super) async fn raw(server: SocketAddr, bytes: &[u8]) -> Option<Reply> {
+    raw_from(HERE, server, bytes).await
+}
+
+/// As [`raw`], from this address of this machine.
+pub(super) async fn raw_from(from: IpAddr, server: SocketAddr, bytes: &[u8]) -> Option<Reply> {
     soon(async {
-        let mut socket = TcpStream::connect(server).await.unwrap();
+        let mut socket = connect(from, server).await;
         // The server may answer and close before it has read everything.
         let _ = socket.write_all(bytes).await;
         let mut answer = Vec::new();
@@ -132,8 +147,16 @@ pub(super) struct Events {
 impl Events {
     /// Opens a stream; the answer when it is refused.
     pub(super) async fn open(server: SocketAddr, path: &str, headers: &str) -> Result<Self, Reply> {
+        Self::open_on(connect(HERE, server).await, path, headers).await
+    }
+
+    /// As [`Self::open`], on this connection.
+    pub(super) async fn open_on(
+        mut socket: TcpStream,
+        path: &str,
+        headers: &str,
+    ) -> Result<Self, Reply> {
         soon(async {
-            let mut socket = TcpStream::connect(server).await.unwrap();
             let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
             socket.write_all(request.as_bytes()).await.unwrap();
             let mut raw = Vec::new();
@@ -155,6 +178,11 @@ impl Events {
             Err(Reply::parse(&raw))
         })
         .await
+    }
+
+    /// Says that nothing more will be sent.
+    pub(super) async fn stop_sending(&mut self) {
+        self.socket.shutdown().await.unwrap();
     }
 
     fn missing(raw: &[u8], end: usize) -> bool {

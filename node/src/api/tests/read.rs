@@ -159,7 +159,11 @@ async fn tells_how_the_node_is() {
     let expected = json!({
         "transaction_bytes_max": 131_072, "submit_transactions_max": 1_024,
         "submit_body_bytes_max": 1_057_792, "blocks_limit_max": 64,
-        "streams_max": limits["streams_max"], "queue_transactions_per_rollup": 20_000,
+        "connections_max": limits["connections_max"],
+        "connections_per_address": limits["connections_per_address"],
+        "streams_max": limits["streams_max"],
+        "streams_per_address": limits["streams_per_address"],
+        "queue_transactions_per_rollup": 20_000,
         "queue_bytes_per_rollup": 16_777_216, "wait_timeout_ms_max": 60_000,
         "heartbeat_ms": 5_000,
     });
