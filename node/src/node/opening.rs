@@ -123,9 +123,6 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, StartError> {
     let path = path.to_path_buf();
     let text = match fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(StartError::NoGenesis { path });
-        }
         Err(source) => return Err(StartError::ReadGenesis { path, source }),
     };
     let parsed = serde_json::from_slice(&text);
@@ -165,7 +162,14 @@ impl Opened {
     /// # Errors
     /// When anything in it cannot be used.
     pub fn open(home: &Home, config: &Config) -> Result<Self, StartError> {
-        let genesis = Arc::new(read_genesis(&home.genesis())?);
+        let genesis = Arc::new(read_genesis(&home.genesis()).map_err(|error| match error {
+            StartError::ReadGenesis { path, source }
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                StartError::NoGenesis { path }
+            }
+            other => other,
+        })?);
         let keys = Arc::new(keys::load(&home.keys())?);
         let set = genesis.first_set();
         let me = place(&set, &keys)?;
