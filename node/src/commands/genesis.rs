@@ -34,8 +34,8 @@ pub enum GenesisCommand {
     Install {
         /// The document.
         file: PathBuf,
-        /// The home folder.
-        #[arg(long, value_name = "DIR", env = "CHORALE_HOME")]
+        /// The home folder, by default CHORALE_HOME.
+        #[arg(long, value_name = "DIR")]
         home: Option<PathBuf>,
         /// The `validator.json` of another member.
         #[arg(long = "peer", value_name = "FILE")]

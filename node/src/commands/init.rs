@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 /// Makes a home folder: keys, a commented configuration, and an entry for a genesis.
 #[derive(Args, Debug)]
 pub struct InitArgs {
-    /// The home folder.
-    #[arg(long, value_name = "DIR", env = "CHORALE_HOME")]
+    /// The home folder, by default CHORALE_HOME.
+    #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
     /// The chain's name; the proof that the keys are held is bound to it.
     #[arg(long, value_name = "NAME")]

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 pub enum KeysCommand {
     /// Shows the public halves.
     Show {
-        /// The home folder.
-        #[arg(long, value_name = "DIR", env = "CHORALE_HOME")]
+        /// The home folder, by default CHORALE_HOME.
+        #[arg(long, value_name = "DIR")]
         home: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]

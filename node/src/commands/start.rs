@@ -18,8 +18,8 @@ const FORCED: i32 = 1;
 /// at once.
 #[derive(Args, Debug)]
 pub struct StartArgs {
-    /// The home folder.
-    #[arg(long, value_name = "DIR", env = "CHORALE_HOME")]
+    /// The home folder, by default CHORALE_HOME.
+    #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
     /// How a log line looks, instead of what the configuration says: pretty or json.
     #[arg(long, value_name = "FORMAT")]

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod four;
+mod bad_usage;
 mod genesis;
 mod home;
 mod process;

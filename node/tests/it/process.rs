@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A running program; killed if a test fails.
-struct Program(Child);
+pub(crate) struct Program(Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
@@ -20,15 +20,20 @@ impl Drop for Program {
 }
 
 impl Program {
-    fn start(home: &Home, more: &[&str]) -> Self {
+    pub(crate) fn start(home: &Home, more: &[&str]) -> Self {
+        Self::start_telling(home, more, Stdio::null())
+    }
+
+    /// With its standard error going there.
+    pub(crate) fn start_telling(home: &Home, more: &[&str], errors: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chorale"));
         command.args(["start", "--home", &text(home.path()), "--log-level", "warn"]).args(more);
-        command.env_remove("RUST_LOG").stderr(Stdio::null());
+        command.env_remove("RUST_LOG").stderr(errors);
         Self(command.spawn().expect("the program runs"))
     }
 
     /// Where it listens, once it says so.
-    fn addresses(&mut self, home: &Home) -> Value {
+    pub(crate) fn addresses(&mut self, home: &Home) -> Value {
         loop {
             assert!(self.0.try_wait().unwrap().is_none(), "it ended");
             let text = fs::read_to_string(home.run()).unwrap_or_default();
@@ -40,12 +45,16 @@ impl Program {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    fn code(mut self) -> Option<i32> {
+    pub(crate) fn code(mut self) -> Option<i32> {
         self.0.wait().unwrap().code()
     }
 }
