@@ -3,8 +3,9 @@
 // A panic is how a test fails, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
-mod four;
+mod bad_requests;
 mod bad_usage;
+mod four;
 mod genesis;
 mod home;
 mod process;
