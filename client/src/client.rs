@@ -4,6 +4,7 @@ mod transport;
 
 use crate::api;
 use crate::error::ClientError;
+use crate::submit::PATIENCE_MAX;
 use chorale_types::genesis::Genesis;
 use chorale_types::ids::{Height, RollupId, Sequence};
 use chorale_types::level::Level;
@@ -162,7 +163,7 @@ impl Client {
         id: &TransactionId,
         patience: Duration,
     ) -> Result<api::Place, ClientError> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + patience.min(PATIENCE_MAX);
         let mut pause = Duration::from_millis(20);
         loop {
             match self.transaction(rollup, id).await {

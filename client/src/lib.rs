@@ -19,4 +19,4 @@ pub use client::Client;
 pub use error::ClientError;
 pub use light::{Chain, LightClient, LightError, RollupBlock};
 pub use stream::{Follow, RollupStream, StreamEvent, Trouble};
-pub use submit::{Outcome, SubmitOptions};
+pub use submit::{Outcome, PATIENCE_MAX, SubmitOptions};

@@ -13,12 +13,15 @@ use chorale_types::transaction::TransactionId;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The longest that anything is tried: a year. A longer patience is one of a year.
+pub const PATIENCE_MAX: Duration = Duration::from_secs(365 * 86_400);
+
 /// What to wait for, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct SubmitOptions {
     /// The level to wait for. [`Level::Available`] is the first with a promise.
     pub wait: Level,
-    /// How long to try, over all nodes and retries.
+    /// How long to try, over all nodes and retries; at most [`PATIENCE_MAX`].
     pub patience: Duration,
 }
 
@@ -102,7 +105,7 @@ impl Client {
         payloads: &[P],
         options: SubmitOptions,
     ) -> Vec<Outcome> {
-        let deadline = Instant::now() + options.patience;
+        let deadline = Instant::now() + options.patience.min(PATIENCE_MAX);
         let mut outcomes = Vec::with_capacity(payloads.len());
         let mut rest = payloads;
         while !rest.is_empty() {

@@ -228,6 +228,29 @@ async fn waiting_for_finality_bears_ignorance_and_ends() {
 }
 
 #[tokio::test]
+async fn no_patience_is_too_long_to_be_counted() {
+    let tx = id(R, b"tx");
+    let known = "\"level\":\"final\",\"sequence\":4,\"height\":9,\"index\":1";
+    let node = start(Tiny {
+        get: Box::new(move |_, _| {
+            Answer(200, "application/json", format!("{{\"id\":\"{tx}\",{known}}}"))
+        }),
+        submit: Box::new(|payloads, _| {
+            let taken = payloads.iter().map(|one| taken(one, Level::Final, Level::Final)).collect();
+            Answer::json(&SubmitAnswer { transactions: taken })
+        }),
+        ..Tiny::default()
+    })
+    .await;
+    let client = Client::new([&node.url]).unwrap();
+    let found = client.wait_final(R, &tx, Duration::MAX).await.unwrap();
+    assert_eq!(found.sequence, Sequence::new(4));
+    let options = SubmitOptions { wait: Level::Final, patience: Duration::MAX };
+    let outcome = client.submit(R, b"tx", options).await;
+    assert_eq!(outcome.level(), Some(Level::Final));
+}
+
+#[tokio::test]
 async fn queries_go_to_the_next_node_and_refusals_keep_their_code() {
     let unready =
         start(Tiny { get: Box::new(|_, _| Answer::problem(503, "not_ready")), ..Tiny::default() })

@@ -27,8 +27,9 @@ pub(crate) struct SubmitArgs {
     /// How sure it must be.
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Wait::Available)]
     wait: Wait,
-    /// How long to try, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    /// How long to try, in seconds, at most a day.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(..=86_400))]
     patience: u64,
     /// The transaction as 0x-hex; otherwise it is read from the file or standard input.
     #[arg(long, value_name = "HEX", conflicts_with = "file")]
