@@ -58,12 +58,12 @@ async fn serves_a_bounded_number_of_streams_of_one_address() {
     let world = World::with(counted()).await;
     let path = format!("/v1/rollups/{ROLLUP}/stream");
     let of = async |from| Events::open_on(connect(from, world.http).await, &path, "").await;
-    let first = of(GREEDY).await.ok().expect("a stream");
-    let _second = of(GREEDY).await.ok().expect("a stream");
+    let first = of(GREEDY).await.expect("a stream");
+    let _second = of(GREEDY).await.expect("a stream");
     let refused = of(GREEDY).await.err().expect("no third");
     assert_eq!((refused.status, refused.code().as_str()), (429, "address_limit"));
     assert!(refused.header("retry-after").is_some());
-    let _other = of(OTHER).await.ok().expect("others are not meant");
+    let _other = of(OTHER).await.expect("others are not meant");
     drop(first);
     soon(async {
         while of(GREEDY).await.is_err() {

@@ -134,6 +134,7 @@ pub(super) struct Event {
 }
 
 /// An open stream.
+#[derive(Debug)]
 pub(super) struct Events {
     socket: TcpStream,
     /// Of the response, not yet taken apart: chunk sizes and chunks.
