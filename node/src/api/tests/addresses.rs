@@ -60,7 +60,7 @@ async fn serves_a_bounded_number_of_streams_of_one_address() {
     let of = async |from| Events::open_on(connect(from, world.http).await, &path, "").await;
     let first = of(GREEDY).await.expect("a stream");
     let _second = of(GREEDY).await.expect("a stream");
-    let refused = of(GREEDY).await.err().expect("no third");
+    let refused = of(GREEDY).await.expect_err("no third");
     assert_eq!((refused.status, refused.code().as_str()), (429, "address_limit"));
     assert!(refused.header("retry-after").is_some());
     let _other = of(OTHER).await.expect("others are not meant");
@@ -80,7 +80,7 @@ async fn a_refused_stream_takes_no_share_of_its_address() {
         for _ in 0..3 {
             let path = format!("/v1/rollups/{ROLLUP}/stream{query}");
             let opened = Events::open(world.http, &path, "").await;
-            assert_eq!(opened.err().expect("refused").status, 400, "{query}");
+            assert_eq!(opened.expect_err("refused").status, 400, "{query}");
         }
     }
     soon(async {

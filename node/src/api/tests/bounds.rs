@@ -51,7 +51,7 @@ async fn serves_a_bounded_number_of_streams() {
     let path = format!("/v1/rollups/{ROLLUP}/stream");
     let first = open(&world, "", "").await;
     let _second = open(&world, "", "").await;
-    let refused = Events::open(world.http, &path, "").await.err().expect("no third");
+    let refused = Events::open(world.http, &path, "").await.expect_err("no third");
     assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
     assert!(refused.header("retry-after").is_some());
     assert_eq!(get(world.http, "/v1/limits").await.json()["streams_max"], 2);
