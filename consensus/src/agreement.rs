@@ -3,15 +3,17 @@
 //! The parts, each in its own file: [`safety`] says what may be signed; [`justify`] what a leader
 //! may propose; [`leaders`] who leads; `pacemaker` how long a view lasts; `tally` and `timeouts`
 //! make certificates; `chain` holds the blocks; `checks` holds what waits for a signature check;
-//! `sync` fetches what is missing. The view machine that joins them is spread by what it answers
-//! to: `views`, `votes`, `proposals`, `proposer`.
+//! `sync`, `catch_up` and `descent` fetch what is missing. The view machine that joins them is
+//! spread by what it answers to: `views`, `votes`, `proposals`, `proposer`.
 //!
 //! # Invariants
 //! The view only rises, and only by a checked certificate. Every checked `QuorumCert` is adopted
 //! before anything else is done with what brought it (A1).
 
+mod catch_up;
 mod chain;
 mod checks;
+mod descent;
 pub mod justify;
 pub mod leaders;
 mod pacemaker;
@@ -228,6 +230,7 @@ impl Agreement {
             ("checks", self.checks.len()),
             ("candidate blocks", self.chain.uncommitted()),
             ("wanted blocks", self.sync.len()),
+            ("blocks on the way down", self.sync.descent_len()),
             ("proposals", self.proposed.len()),
             ("ordered roots", self.roots.len()),
         ]
@@ -250,7 +253,7 @@ impl Agreement {
             self.roots.pop_first();
         }
         self.try_vote(lanes, ctx);
-        self.try_sync(ctx);
+        self.try_sync(lanes, ctx);
     }
 
     /// Something that a proposal or a leader may have waited for arrived.

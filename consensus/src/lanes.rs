@@ -225,7 +225,7 @@ impl Lanes {
             Request::Headers { .. } | Request::Batches { .. } => {
                 ctx.emit(Output::Serve(from, token, request.clone()));
             }
-            Request::Chain { .. } | Request::Block { .. } => {}
+            Request::Chain { .. } | Request::Ancestors { .. } | Request::Block { .. } => {}
         }
     }
 

@@ -79,6 +79,13 @@ pub enum Note {
         /// The height after.
         to: Height,
     },
+    /// One certificate covers more blocks than one answer: they are fetched from the top down.
+    WentDown {
+        /// The height of the certificate.
+        from: Height,
+        /// The height of the own head.
+        to: Height,
+    },
     /// An owner signed two batches for one place.
     LaneEquivocation {
         /// The lane.

@@ -178,7 +178,7 @@ fn on_request(
     ctx: &mut Context<'_>,
 ) {
     match request {
-        Request::Chain { .. } | Request::Block { .. } => {
+        Request::Chain { .. } | Request::Ancestors { .. } | Request::Block { .. } => {
             agreement.on_request(from, token, request, ctx);
         }
         Request::Headers { .. } | Request::Batches { .. } | Request::Availability { .. } => {

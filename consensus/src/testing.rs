@@ -26,7 +26,7 @@ use chorale_types::block::{CommittedBlock, Frontier};
 use chorale_types::crypto::ed25519::Signature;
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{RollupId, ValidatorIndex};
-use chorale_types::message::{Message, Received, Request};
+use chorale_types::message::{Message, Received, Request, Response};
 use chorale_types::time::{Instant, Now, Timestamp};
 use chorale_types::transaction::transaction_id;
 use chorale_types::validators::ValidatorSet;
@@ -48,6 +48,10 @@ pub type Filter = Box<dyn FnMut(ValidatorIndex, ValidatorIndex, &Message) -> boo
 /// What becomes of a question, by asker and asked: `true` lets it be answered.
 pub type AskFilter = Box<dyn FnMut(ValidatorIndex, ValidatorIndex, &Request) -> bool>;
 
+/// What an answer becomes, by asker and asked: `None` is an answer that does not come.
+pub type AnswerFilter =
+    Box<dyn FnMut(ValidatorIndex, ValidatorIndex, &Request, Response) -> Option<Response>>;
+
 /// Replicas that talk to each other. Lists are by validator index.
 pub struct Committee {
     /// The set.
@@ -66,6 +70,8 @@ pub struct Committee {
     pub filter: Filter,
     /// Which questions are answered.
     pub ask_filter: AskFilter,
+    /// What becomes of answers.
+    pub answer_filter: AnswerFilter,
     /// One link's delay; a question and its answer take two.
     pub delay: Duration,
     /// Each message takes a random time below this longer, so that messages overtake each other.
@@ -101,6 +107,7 @@ impl Committee {
             stores: vec![BTreeMap::new(); n],
             filter: Box::new(|_, _, _| true),
             ask_filter: Box::new(|_, _, _| true),
+            answer_filter: Box::new(|_, _, _, response| Some(response)),
             delay: DELAY,
             jitter: Duration::ZERO,
             random: Random::new(1),

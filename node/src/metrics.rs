@@ -338,7 +338,7 @@ impl Metrics {
             Note::TimeoutCertFormed { tips, .. } => {
                 count(&self.agreement.tcs, if *tips > 0 { "with_tips" } else { "plain" });
             }
-            Note::Committed { .. } => {}
+            Note::Committed { .. } | Note::WentDown { .. } => {}
             Note::CaughtUp { from, to } => self.agreement.caught_up.inc_by(to.above(*from)),
             Note::LaneEquivocation { .. } => count(&self.data.lane_events, "equivocation"),
             Note::RescueSent { .. } => count(&self.data.lane_events, "rescue_sent"),

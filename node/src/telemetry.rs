@@ -75,6 +75,9 @@ pub fn trace(note: &Note) {
             tracing::info!(%view, tips, "a quorum gave up the view");
         }
         Note::CaughtUp { from, to } => tracing::info!(%from, %to, "caught up"),
+        Note::WentDown { from, to } => {
+            tracing::info!(%from, %to, "one certificate covers all of this: fetching it downwards");
+        }
         Note::LaneEquivocation { lane, seq } => {
             tracing::warn!(%lane, %seq, "an owner signed two batches for one place");
         }

@@ -70,6 +70,9 @@ pub const BLOCK_TIME_AHEAD_MS_MAX: u64 = 500;
 
 /// Most blocks in one answer to a chain request.
 pub const SYNC_BLOCKS_MAX: usize = 256;
+/// Most heights from the own head up to a commit certificate from whose block the chain is fetched
+/// downwards. A certificate further above is not used for that.
+pub const SYNC_COVER_BLOCKS_MAX: u64 = 1 << 20;
 /// Most batches asked for in one request.
 pub const SYNC_BATCHES_MAX: usize = 32;
 /// Most lane headers in one answer.
@@ -122,6 +125,8 @@ const _: () = assert!(ORDERED_LAG_COPY_MAX < ORDERED_LAG_MAX);
 const _: () = assert!(ORDERED_LAG_MAX < FRAME_HEADERS_MAX as u64);
 const _: () = assert!(ORDERED_LAG_MAX < ORDERED_ROOTS_KEPT as u64);
 const _: () = assert!(SYNC_BLOCKS_MAX <= UNCOMMITTED_BLOCKS_MAX);
+const _: () = assert!(SYNC_COVER_BLOCKS_MAX.is_multiple_of(SYNC_BLOCKS_MAX as u64));
+const _: () = assert!(SYNC_BLOCKS_MAX as u64 <= SYNC_COVER_BLOCKS_MAX);
 const _: () = assert!(BATCH_BYTES_MAX < SYNC_BYTES_MAX);
 const _: () = assert!(VALIDATORS_MAX <= u16::MAX as usize);
 const _: () = assert!(BATCH_BYTES_MAX <= LANE_WAITING_BYTES_MAX);

@@ -8,7 +8,10 @@ use chorale_types::block::{Block, BlockError};
 use chorale_types::certificate::{CommitCert, TimeoutCert};
 use chorale_types::codec::{DecodeError, Encode, decode_exact};
 use chorale_types::ids::{Height, RollupId, View};
+use chorale_types::limits::SYNC_BLOCKS_MAX;
+use chorale_types::message::Response;
 use chorale_types::vote::VoteKind;
+use std::sync::Arc;
 
 fn refused(cert: &TimeoutCert) -> Option<&'static str> {
     match decode_exact::<TimeoutCert>(&cert.to_bytes()) {
@@ -130,4 +133,16 @@ fn a_batch_of_more_transactions_than_allowed_is_refused() {
     let charge = 1_024 + 2_049 * 193;
     let refused = BatchError::TooLarge { transactions: 2_049, charge };
     assert_eq!(batch_of(&[1; 2_049]).validate(), Err(refused));
+}
+
+#[test]
+fn an_answer_of_blocks_has_its_certificate() {
+    let whole = |response: &Response| decode_exact::<Response>(&response.to_bytes());
+    let blocks = vec![Arc::new(samples::block())];
+    let bare = Response::Chain { blocks: blocks.clone(), cert: None };
+    let refusal = DecodeError::NotCanonical { what: "a chain's certificate" };
+    assert_eq!(whole(&bare), Err(refusal));
+    let many = vec![Arc::clone(&blocks[0]); SYNC_BLOCKS_MAX + 1];
+    assert!(whole(&Response::Ancestors { blocks: many.clone() }).is_err());
+    assert!(whole(&Response::Ancestors { blocks: many[1..].to_vec() }).is_ok());
 }

@@ -22,6 +22,11 @@ pub fn bound(name: &str, members: usize) -> Option<usize> {
         "checks" => limits::CHECKS_PER_PEER_MAX * members,
         "candidate blocks" => limits::UNCOMMITTED_BLOCKS_MAX,
         "wanted blocks" => WANTED_BLOCKS_MAX,
+        // And of those passed the certificate's hash and one for each full answer.
+        "blocks on the way down" => {
+            let marks = small(limits::SYNC_COVER_BLOCKS_MAX) / limits::SYNC_BLOCKS_MAX;
+            limits::SYNC_BLOCKS_MAX + 1 + marks
+        }
         "proposals" => ahead,
         // And that of genesis, until the next one comes.
         "ordered roots" => limits::ORDERED_ROOTS_KEPT + 1,

@@ -352,6 +352,7 @@ impl Shared {
             | Note::Voted { .. }
             | Note::CommitCertFormed { .. }
             | Note::Committed { .. }
+            | Note::WentDown { .. }
             | Note::RescueSent { .. }
             | Note::BatchCut { .. }
             | Note::BatchAvailable { .. } => {}

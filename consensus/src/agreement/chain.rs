@@ -151,16 +151,24 @@ impl Chain {
 
     /// C2: a `CommitCert` makes its block and all below it final.
     pub(crate) fn commit(&mut self, cert: &Arc<CommitCert>) -> Commit {
+        self.commit_through((cert.vote().height, cert.vote().block), cert)
+    }
+
+    /// C2, as far as `block`: the certificate's block or an ancestor of it.
+    pub(crate) fn commit_through(
+        &mut self,
+        (height, block): (Height, Digest),
+        cert: &Arc<CommitCert>,
+    ) -> Commit {
         let (head_height, head) = self.head();
-        let target = *cert.vote();
-        if target.height <= head_height {
-            return match self.committed.get(&target.height) {
-                Some(hash) if *hash != target.block => Commit::Conflict,
+        if height <= head_height {
+            return match self.committed.get(&height) {
+                Some(hash) if *hash != block => Commit::Conflict,
                 _ => Commit::Known,
             };
         }
         let mut path = Vec::new();
-        let mut at = target.block;
+        let mut at = block;
         while at != head {
             let Some(place) = self.get(&at) else { return Commit::Missing(at) };
             if place.height <= head_height {

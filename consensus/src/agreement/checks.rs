@@ -26,6 +26,7 @@ pub(crate) enum Waiting {
     Timeout(Arc<Timeout>),
     Entry(Arc<EntryCert>),
     Commit(Arc<CommitCert>),
+    Cover(Arc<CommitCert>),
     Chain(Vec<Arc<Block>>, Arc<CommitCert>),
 }
 

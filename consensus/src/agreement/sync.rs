@@ -1,18 +1,18 @@
-//! Fetching what is missing: single blocks by hash, and the final chain by certificate.
-//! (Rules S1 to S3.)
+//! Fetching what is missing: whom to ask, and single blocks by hash. (Rule S1; the final chain is
+//! fetched in `catch_up`.)
 //!
 //! # Invariants
-//! One question for the chain is out at a time, and one for each wanted block; at most
-//! [`WANTED_MAX`] blocks are wanted and as many fetched ones wait for their parent. Nothing is
-//! asked on a peer's claim: only a checked certificate or a leader's proposal names blocks.
+//! One question is out for each wanted block after the first ones; at most [`WANTED_MAX`] blocks
+//! are wanted and as many fetched ones wait for their parent. Nothing is asked on a peer's claim:
+//! only a checked certificate or a leader's proposal names blocks.
 
 use super::Agreement;
 use super::chain::NotTaken;
-use super::checks::{Waiting, entry};
+use super::descent::Descent;
 use crate::context::Context;
 use crate::input::{AskId, RequestToken, Timer};
 use crate::lanes::Lanes;
-use crate::note::{Fault, Note};
+use crate::note::Fault;
 use crate::output::Output;
 use chorale_types::block::Block;
 use chorale_types::certificate::{CommitCert, QuorumCert};
@@ -21,14 +21,11 @@ use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{Height, ValidatorIndex};
 use chorale_types::message::{Request, Response};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 /// Blocks wanted at once.
 const WANTED_MAX: usize = 64;
-/// Final blocks that may wait for their batches before more are asked for.
-const UNORDERED_MAX: u64 = 256;
-/// A gap up to this is closed block by block: peers may not have stored it as final yet.
-const SHORT_GAP: u64 = 3;
 
 /// A block that is wanted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -36,6 +33,15 @@ struct Want {
     asked: Vec<AskId>,
     /// Members asked so far; given up after everyone was asked twice.
     tries: u16,
+}
+
+/// What the question for the chain that is out asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Question {
+    /// What is final above the head.
+    Chain,
+    /// This block and those below it.
+    Ancestors(Digest),
 }
 
 /// What is missing and being asked for.
@@ -46,13 +52,19 @@ pub(crate) struct Sync {
     next_peer: u16,
     wanted: BTreeMap<Digest, Want>,
     orphans: BTreeMap<Digest, Arc<Block>>,
-    chain_ask: Option<AskId>,
-    target: Option<Arc<CommitCert>>,
+    pub(super) chain_ask: Option<(AskId, Question)>,
+    /// The highest certificate whose block is out of reach.
+    pub(super) target: Option<Arc<CommitCert>>,
+    /// Who was asked for the chain since an answer last raised the head.
+    pub(super) asked: SignerSet,
+    /// The lowest certificate that somebody covers the next block with.
+    pub(super) cover: Option<Arc<CommitCert>>,
+    pub(super) descent: Option<Descent>,
     commit_wish: Option<QuorumCert>,
 }
 
 impl Sync {
-    pub(crate) const fn new(me: Option<ValidatorIndex>, members: u16) -> Self {
+    pub(crate) fn new(me: Option<ValidatorIndex>, members: u16) -> Self {
         Self {
             me,
             members,
@@ -61,6 +73,9 @@ impl Sync {
             orphans: BTreeMap::new(),
             chain_ask: None,
             target: None,
+            asked: SignerSet::new(members),
+            cover: None,
+            descent: None,
             commit_wish: None,
         }
     }
@@ -68,6 +83,21 @@ impl Sync {
     /// Blocks wanted and waiting, for the bound on memory.
     pub(crate) fn len(&self) -> usize {
         self.wanted.len().saturating_add(self.orphans.len())
+    }
+
+    /// Blocks and hashes on a way down, for the bound on memory.
+    pub(super) fn descent_len(&self) -> usize {
+        self.descent.as_ref().map_or(0, Descent::len)
+    }
+
+    /// Members that can be asked.
+    pub(super) fn others(&self) -> usize {
+        usize::from(self.members).saturating_sub(usize::from(self.me.is_some()))
+    }
+
+    /// Whether every other member was asked for the chain since an answer last raised the head.
+    pub(super) fn all_were_asked(&self) -> bool {
+        self.asked.count() >= self.others()
     }
 
     /// The highest height known to be final.
@@ -87,6 +117,15 @@ impl Sync {
         if self.target_height().is_some_and(|target| target <= height) {
             self.target = None;
         }
+        if self.cover.as_ref().is_some_and(|cover| cover.vote().height <= height) {
+            self.cover = None;
+        }
+        if let Some(descent) = &mut self.descent {
+            descent.reached(height);
+            if descent.next().is_none() {
+                self.descent = None;
+            }
+        }
         self.orphans.retain(|_, block| block.header.height > height);
     }
 
@@ -97,8 +136,15 @@ impl Sync {
         }
     }
 
+    /// The next member in turn that was not asked for the chain since an answer last raised the
+    /// head.
+    pub(super) fn unasked_peer(&mut self) -> Option<ValidatorIndex> {
+        let asked = self.asked;
+        (0..self.members).find_map(|_| self.peer().filter(|peer| !asked.contains(*peer)))
+    }
+
     /// The next member to ask, in turn; `None` when there is nobody else.
-    fn peer(&mut self) -> Option<ValidatorIndex> {
+    pub(super) fn peer(&mut self) -> Option<ValidatorIndex> {
         for _ in 0..self.members {
             let at = self.next_peer.checked_rem(self.members)?;
             self.next_peer = at.saturating_add(1);
@@ -178,23 +224,6 @@ impl Agreement {
         }
     }
 
-    /// S2: asks for the final chain above the head, when a certificate shows that there is one.
-    pub(super) fn try_sync(&mut self, ctx: &mut Context<'_>) {
-        let Some(target) = self.sync.target.clone() else { return };
-        let (height, _) = self.chain.head();
-        let gap = target.vote().height.above(height);
-        if gap <= SHORT_GAP {
-            let signers = self.some_of(&target.as_qc().signers);
-            self.want_block(target.vote().block, &signers, ctx);
-        }
-        let unordered = height.above(self.ordered_height());
-        if self.sync.chain_ask.is_some() || unordered > UNORDERED_MAX {
-            return;
-        }
-        let Some(peer) = self.sync.peer() else { return };
-        self.sync.chain_ask = Some(ctx.ask(peer, Request::Chain { from: height.next() }));
-    }
-
     pub(super) fn arm_sync(&self, ctx: &mut Context<'_>) {
         ctx.arm(Timer::Sync, ctx.now.monotonic.after(self.pacemaker.resend_period()));
     }
@@ -206,7 +235,7 @@ impl Agreement {
             self.try_commit_vote(&wish, ctx);
         }
         self.retry(lanes, ctx);
-        self.try_sync(ctx);
+        self.try_sync(lanes, ctx);
         self.arm_sync(ctx);
     }
 
@@ -218,9 +247,8 @@ impl Agreement {
         lanes: &mut Lanes,
         ctx: &mut Context<'_>,
     ) -> bool {
-        if self.sync.chain_ask == Some(id) {
-            self.sync.chain_ask = None;
-            self.on_chain_response(from, response, lanes, ctx);
+        if let Some((_, question)) = self.sync.chain_ask.take_if(|(asked, _)| *asked == id) {
+            self.on_chain_response(from, (question, response), lanes, ctx);
             return true;
         }
         let asked = |(_, want): &(&Digest, &Want)| want.asked.contains(&id);
@@ -272,7 +300,12 @@ impl Agreement {
     }
 
     /// A block joined the chain: so may those that waited for it, and what waited for them.
-    fn on_block_taken(&mut self, hash: Digest, lanes: &mut Lanes, ctx: &mut Context<'_>) {
+    pub(super) fn on_block_taken(
+        &mut self,
+        hash: Digest,
+        lanes: &mut Lanes,
+        ctx: &mut Context<'_>,
+    ) {
         let mut taken = vec![hash];
         while let Some(parent) = taken.pop() {
             let child = |(_, block): &(&Digest, &Arc<Block>)| block.header.parent == parent;
@@ -298,76 +331,6 @@ impl Agreement {
         self.retry(lanes, ctx);
     }
 
-    /// S3: a piece of the final chain must start at the head, be linked, and end at a checked
-    /// certificate; then all of it is final.
-    fn on_chain_response(
-        &mut self,
-        from: ValidatorIndex,
-        response: Option<&Response>,
-        lanes: &mut Lanes,
-        ctx: &mut Context<'_>,
-    ) {
-        let Some(Response::Chain { blocks, cert }) = response else {
-            if response.is_some() {
-                ctx.report(from, Fault::BadAnswer);
-            }
-            return;
-        };
-        let Some(cert) = cert.clone().map(Arc::new) else { return };
-        if !self.is_linked(blocks, &cert) {
-            // The head may have moved on while the answer was on its way.
-            let (height, _) = self.chain.head();
-            if blocks.first().is_some_and(|block| block.header.height > height) {
-                ctx.report(from, Fault::BadAnswer);
-            }
-            return;
-        }
-        let certs = vec![entry(cert.as_qc())];
-        let message = Waiting::Chain(blocks.clone(), cert);
-        if let Some(message) = self.checks.hold(&self.set, from, message, (Vec::new(), certs), ctx)
-        {
-            self.on_good(from, message, lanes, ctx);
-        }
-    }
-
-    fn is_linked(&self, blocks: &[Arc<Block>], cert: &CommitCert) -> bool {
-        let (mut height, mut parent) = self.chain.head();
-        for block in blocks {
-            let header = &block.header;
-            let follows = header.parent == parent && header.height == height.next();
-            if !follows || block.validate().is_err() {
-                return false;
-            }
-            (height, parent) = (header.height, block.hash());
-        }
-        cert.vote().block == parent && cert.vote().height == height
-    }
-
-    /// A linked piece of the chain whose certificate is good.
-    pub(super) fn on_good_chain(
-        &mut self,
-        blocks: Vec<Arc<Block>>,
-        cert: &Arc<CommitCert>,
-        lanes: &mut Lanes,
-        ctx: &mut Context<'_>,
-    ) {
-        let (before, _) = self.chain.head();
-        for block in blocks {
-            let hash = block.hash();
-            if block.header.height > before && self.chain.insert(hash, block, &[hash]).is_err() {
-                return;
-            }
-        }
-        self.on_commit_cert(cert, lanes, ctx);
-        let (after, _) = self.chain.head();
-        if after > before {
-            ctx.note(Note::CaughtUp { from: before, to: after });
-            let (_, head) = self.chain.head();
-            self.on_block_taken(head, lanes, ctx);
-            self.try_sync(ctx);
-        }
-    }
-
     /// A member asks for what storage or the chain here may hold.
     pub(crate) fn on_request(
         &mut self,
@@ -381,6 +344,16 @@ impl Agreement {
         {
             let block = Some(Arc::clone(block));
             ctx.emit(Output::Respond(from, token, Response::Block { block }));
+            return;
+        }
+        // What is not final may be stored nowhere yet.
+        let (head, _) = self.chain.head();
+        if let Request::Ancestors { tip, above } = &request
+            && self.chain.get(tip).is_some_and(|place| place.height > head)
+        {
+            let find = |hash: &Digest| Ok::<_, Infallible>(self.chain.block(hash).map(Arc::clone));
+            let Ok(response) = Response::ancestors(tip, *above, find);
+            ctx.emit(Output::Respond(from, token, response));
             return;
         }
         ctx.emit(Output::Serve(from, token, request));

@@ -6,6 +6,8 @@ mod bad_proposals;
 mod bounds;
 mod catch_up;
 mod contradicted;
+mod covers;
+pub(super) mod made;
 mod observer;
 mod restarts;
 mod scene;

@@ -96,6 +96,7 @@ impl Agreement {
                 self.on_good_entry(&cert, lanes, ctx);
             }
             Waiting::Commit(cc) => self.on_commit_cert(&cc, lanes, ctx),
+            Waiting::Cover(cc) => self.on_good_cover(&cc, lanes, ctx),
             Waiting::Chain(blocks, cc) => self.on_good_chain(blocks, &cc, lanes, ctx),
         }
     }

@@ -137,14 +137,22 @@ impl Agreement {
             Commit::Known => {}
             Commit::Missing(_) => {
                 self.sync.aim(cc);
-                self.try_sync(ctx);
+                self.try_sync(lanes, ctx);
             }
-            Commit::Conflict => {
-                if self.safety.contradict(cc, ctx) {
-                    ctx.note(Note::AgreementBroken { height: cc.vote().height });
-                    lanes.stop_signing();
-                }
-            }
+            Commit::Conflict => self.on_conflict(cc, lanes, ctx),
+        }
+    }
+
+    /// A checked certificate contradicts what is final here.
+    pub(super) fn on_conflict(
+        &mut self,
+        cc: &Arc<CommitCert>,
+        lanes: &mut Lanes,
+        ctx: &mut Context<'_>,
+    ) {
+        if self.safety.contradict(cc, ctx) {
+            ctx.note(Note::AgreementBroken { height: cc.vote().height });
+            lanes.stop_signing();
         }
     }
 

@@ -243,6 +243,7 @@ impl Lanes {
             None | Some(Response::Availability { cert: None }) => {}
             Some(
                 Response::Chain { .. }
+                | Response::Ancestors { .. }
                 | Response::Block { .. }
                 | Response::Batches { .. }
                 | Response::Headers { .. },

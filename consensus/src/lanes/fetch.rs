@@ -99,7 +99,10 @@ impl Lanes {
         let question = match &request {
             Request::Headers { tip, above } => Question::Headers { to, tip: *tip, above: *above },
             Request::Batches { ids } => Question::Batches { to, lane: id, ids: ids.clone() },
-            Request::Chain { .. } | Request::Block { .. } | Request::Availability { .. } => {
+            Request::Chain { .. }
+            | Request::Ancestors { .. }
+            | Request::Block { .. }
+            | Request::Availability { .. } => {
                 unreachable!("fetching asks for headers and batches")
             }
         };

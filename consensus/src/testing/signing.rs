@@ -1,8 +1,8 @@
-//! Signatures that are only marked: every one is good but [`garbage`], and aggregates of too
-//! little stake are not made.
+//! Signatures that are only marked: every vote and certificate is good but one with [`garbage`],
+//! and aggregates of too little stake are not made.
 
 use super::garbage;
-use crate::job::{Verdict, Work};
+use crate::job::{Check, Verdict, Work};
 use crate::output::Statement;
 use chorale_types::crypto::bls::BlsSignature;
 use chorale_types::crypto::ed25519::Signature;
@@ -17,7 +17,13 @@ pub(super) fn check(work: &Work) -> Verdict {
         shares.into_iter().filter(|(_, s)| *s == garbage()).map(|(index, _)| index).collect()
     };
     match work {
-        Work::All(_) => Verdict::All { good: true },
+        Work::All(checks) => {
+            let bad = |check: &Check| match check {
+                Check::Entry(cert) => cert.qc().signature == garbage(),
+                _ => false,
+            };
+            Verdict::All { good: !checks.iter().any(bad) }
+        }
         Work::Votes { shares, .. } => Verdict::Shares { bad: bad(shares.clone()), aggregate },
         Work::Timeouts { shares } => {
             let shares = shares.iter().map(|(index, _, signature)| (*index, *signature)).collect();

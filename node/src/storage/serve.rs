@@ -33,33 +33,40 @@ impl Archive {
         match request {
             Request::Chain { from } => self.chain(*from),
             Request::Block { hash } => Ok(Response::Block { block: self.blocks.block(hash)? }),
+            Request::Ancestors { tip, above } => {
+                Response::ancestors(tip, *above, |hash| self.blocks.block(hash))
+            }
             Request::Headers { tip, above } => self.headers(*tip, *above),
             Request::Batches { ids } => self.batches(ids),
             Request::Availability { .. } => Ok(Response::Availability { cert: None }),
         }
     }
 
-    /// Final blocks from a height, up to the last one in reach that has a certificate of its own.
+    /// Final blocks from a height, up to the last one in reach that has a certificate of its own;
+    /// where none has, the certificate that covers the first.
     fn chain(&self, from: Height) -> Result<Response, StorageError> {
-        let (mut blocks, mut whole, mut cert) = (Vec::new(), 0, None);
+        let Some(first) = self.blocks.entry(from)? else {
+            return Ok(Response::Chain { blocks: Vec::new(), cert: None });
+        };
+        let (mut blocks, mut whole, mut cert) = (Vec::new(), 0, first.cert);
         let (mut height, mut bytes) = (from, 0_usize);
-        while blocks.len() < SYNC_BLOCKS_MAX {
+        let in_reach = cert.vote().height.above(from) < SYNC_BLOCKS_MAX as u64;
+        while in_reach && blocks.len() < SYNC_BLOCKS_MAX {
             let Some(next) = self.blocks.committed(height)? else {
                 break;
             };
             bytes = bytes.saturating_add(next.block.to_bytes().len());
-            // A piece without its certificate is of no use, so the first one may be longer.
-            if bytes > SYNC_BYTES_MAX && whole > 0 {
+            if bytes > SYNC_BYTES_MAX {
                 break;
             }
             blocks.push(next.block);
             if next.cert.vote().height == height {
-                (whole, cert) = (blocks.len(), Some(next.cert.as_ref().clone()));
+                (whole, cert) = (blocks.len(), next.cert);
             }
             height = height.next();
         }
         blocks.truncate(whole);
-        Ok(Response::Chain { blocks, cert })
+        Ok(Response::Chain { blocks, cert: Some(cert.as_ref().clone()) })
     }
 
     fn headers(&self, tip: BatchId, above: LaneSeq) -> Result<Response, StorageError> {

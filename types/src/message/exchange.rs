@@ -7,7 +7,7 @@ use crate::codec::{Decode, DecodeError, Encode, Reader, encode_count, encode_lis
 use crate::crypto::ed25519::Signature;
 use crate::crypto::hash::Digest;
 use crate::ids::{Height, LaneSeq};
-use crate::limits::{SYNC_BATCHES_MAX, SYNC_BLOCKS_MAX, SYNC_HEADERS_MAX};
+use crate::limits::{SYNC_BATCHES_MAX, SYNC_BLOCKS_MAX, SYNC_BYTES_MAX, SYNC_HEADERS_MAX};
 use std::sync::Arc;
 
 /// A batch header with its owner's signature.
@@ -27,6 +27,13 @@ pub enum Request {
     Chain {
         /// The first height wanted.
         from: Height,
+    },
+    /// A block and those below it, by its hash, committed or not.
+    Ancestors {
+        /// The block.
+        tip: Digest,
+        /// The last height not wanted.
+        above: Height,
     },
     /// One block by its hash, committed or not.
     Block {
@@ -76,6 +83,11 @@ impl Encode for Request {
                 tip.encode(out);
                 above.encode(out);
             }
+            Self::Ancestors { tip, above } => {
+                out.push(5);
+                tip.encode(out);
+                above.encode(out);
+            }
         }
     }
 }
@@ -88,6 +100,7 @@ impl Decode for Request {
             2 => Self::Batches { ids: reader.list("batches asked for", SYNC_BATCHES_MAX)? },
             3 => Self::Availability { id: BatchId::decode(reader)? },
             4 => Self::Headers { tip: BatchId::decode(reader)?, above: LaneSeq::decode(reader)? },
+            5 => Self::Ancestors { tip: Digest::decode(reader)?, above: Height::decode(reader)? },
             got => return Err(DecodeError::BadValue { what: "request", got: u64::from(got) }),
         })
     }
@@ -96,12 +109,18 @@ impl Decode for Request {
 /// Answers. Every one may be empty: the asker tries another peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Response {
-    /// Consecutive committed blocks from the height asked for, and a certificate of the last.
+    /// Consecutive committed blocks from the height asked for, and a certificate of the last. With
+    /// a certificate alone: it made the block there final, and is too far above for one answer.
     Chain {
         /// The blocks by rising height.
         blocks: Vec<Arc<Block>>,
-        /// The certificate; absent exactly when there are no blocks.
+        /// The certificate; never absent where there are blocks.
         cert: Option<CommitCert>,
+    },
+    /// The block asked for and its ancestors, as far as they are held and fit.
+    Ancestors {
+        /// The blocks by falling height.
+        blocks: Vec<Arc<Block>>,
     },
     /// The block, if held.
     Block {
@@ -150,6 +169,10 @@ impl Encode for Response {
                 out.push(4);
                 encode_list(headers.iter(), out);
             }
+            Self::Ancestors { blocks } => {
+                out.push(5);
+                encode_list(blocks.iter(), out);
+            }
         }
     }
 }
@@ -160,7 +183,7 @@ impl Decode for Response {
             0 => {
                 let blocks: Vec<Arc<Block>> = reader.list("blocks", SYNC_BLOCKS_MAX)?;
                 let cert: Option<CommitCert> = Option::decode(reader)?;
-                if blocks.is_empty() != cert.is_none() {
+                if !blocks.is_empty() && cert.is_none() {
                     return Err(DecodeError::NotCanonical { what: "a chain's certificate" });
                 }
                 Self::Chain { blocks, cert }
@@ -169,7 +192,36 @@ impl Decode for Response {
             2 => Self::Batches { batches: reader.list("batches", SYNC_BATCHES_MAX)? },
             3 => Self::Availability { cert: Option::decode(reader)? },
             4 => Self::Headers { headers: reader.list("lane headers", SYNC_HEADERS_MAX)? },
+            5 => Self::Ancestors { blocks: reader.list("ancestors", SYNC_BLOCKS_MAX)? },
             got => return Err(DecodeError::BadValue { what: "response", got: u64::from(got) }),
         })
+    }
+}
+
+impl Response {
+    /// The answer to [`Request::Ancestors`] of one who finds blocks with `find`: down to, not
+    /// including, the height `above`, at most [`SYNC_BLOCKS_MAX`] blocks, and after the first at
+    /// most [`SYNC_BYTES_MAX`] bytes.
+    ///
+    /// # Errors
+    /// When `find` fails.
+    pub fn ancestors<E>(
+        tip: &Digest,
+        above: Height,
+        mut find: impl FnMut(&Digest) -> Result<Option<Arc<Block>>, E>,
+    ) -> Result<Self, E> {
+        let (mut blocks, mut next, mut bytes) = (Vec::new(), *tip, 0_usize);
+        while blocks.len() < SYNC_BLOCKS_MAX {
+            let Some(block) = find(&next)?.filter(|block| block.header.height > above) else {
+                break;
+            };
+            bytes = bytes.saturating_add(block.to_bytes().len());
+            if bytes > SYNC_BYTES_MAX && !blocks.is_empty() {
+                break;
+            }
+            next = block.header.parent;
+            blocks.push(block);
+        }
+        Ok(Self::Ancestors { blocks })
     }
 }

@@ -198,6 +198,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
     vec![
         ("request_chain", Request::Chain { from: Height::new(3) }),
         ("request_block", Request::Block { hash: digest(0xb1) }),
+        ("request_ancestors", Request::Ancestors { tip: digest(0xb1), above: Height::new(3) }),
         ("request_batches", Request::Batches { ids: vec![id, id] }),
         ("request_availability", Request::Availability { id }),
         ("request_headers", Request::Headers { tip: id, above: LaneSeq::new(1) }),
@@ -209,6 +210,8 @@ pub(crate) fn responses() -> Vec<(&'static str, Response)> {
     vec![
         ("response_chain", Response::Chain { blocks: vec![Arc::new(block())], cert: Some(cc()) }),
         ("response_chain_empty", Response::Chain { blocks: Vec::new(), cert: None }),
+        ("response_chain_cover", Response::Chain { blocks: Vec::new(), cert: Some(cc()) }),
+        ("response_ancestors", Response::Ancestors { blocks: vec![Arc::new(block())] }),
         ("response_block", Response::Block { block: Some(Arc::new(block())) }),
         ("response_batches", Response::Batches { batches: vec![Arc::new(batch())] }),
         ("response_availability", Response::Availability { cert: Some(availability()) }),

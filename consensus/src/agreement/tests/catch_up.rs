@@ -7,7 +7,7 @@ use crate::testing::{AskFilter, Filter};
 use chorale_types::message::{Received, Request};
 
 /// Member 3 is cut off, and the others' commit votes are lost.
-fn without_three_and_commit_votes() -> Filter {
+pub(super) fn without_three_and_commit_votes() -> Filter {
     let mut between_others = all_but(3);
     Box::new(move |from, to, message| between_others(from, to, message) && !is_commit_vote(message))
 }
