@@ -8,6 +8,7 @@ use chorale_consensus::ordering::testing::TestChain;
 use chorale_consensus::ordering::{build_checkpoint, build_frame};
 use chorale_types::codec::{Encode, decode_exact};
 use chorale_types::ids::{Height, RollupId, Sequence};
+use chorale_types::limits::FRAME_LINK_HEADERS_MAX;
 use chorale_types::rollup::{Frame, FrameProof};
 use proptest::prelude::*;
 use support::{A, B, checkpoint, content, expected, frames, heartbeat, heights, history, light};
@@ -87,6 +88,71 @@ fn one_certificate_proves_every_block_below_it() {
     let mut second = LightClient::genesis(&chain, A).unwrap();
     frames.iter().for_each(|frame| drop(second.verify_frame(frame).unwrap()));
     assert_eq!(chain.certificates_verified(), 30, "a second follower verifies none again");
+}
+
+/// Rollup blocks at the first three heights, and their nearest certificate `link` blocks above the
+/// last of them, as after a time without commits: nothing else is in between.
+fn long_link(link: u64) -> TestChain {
+    let mut history = support::empty();
+    for n in 0..3_u8 {
+        history.add_batch(0, &[(7, &[n])]);
+        history.add_block(20);
+    }
+    (0..link).for_each(|_| drop(history.add_block(500)));
+    history.certificate_every = history.head().get();
+    history
+}
+
+#[test]
+fn a_block_hundreds_below_its_certificate_is_proven() {
+    for link in [600, u64::try_from(FRAME_LINK_HEADERS_MAX).unwrap() - 2] {
+        let history = long_link(link);
+        let frames = frames(&history, A);
+        let lengths: Vec<usize> = frames
+            .iter()
+            .map(|frame| decode_exact::<FrameProof>(&frame.proof).unwrap().link.len())
+            .collect();
+        let link = usize::try_from(link).unwrap();
+        assert_eq!(lengths, [link + 2, link + 1, link]);
+        let chain = light(&history);
+        let mut client = LightClient::genesis(&chain, A).unwrap();
+        for frame in &frames {
+            client.verify_frame(frame).unwrap();
+        }
+        assert_eq!(client.sequence(), Sequence::new(3));
+        assert_eq!(chain.certificates_verified(), 1, "the first frame proves the others");
+        // So are the states that start and heartbeats that end in between.
+        let proving = Height::new(5);
+        let beat = heartbeat(&history, A, proving);
+        assert_eq!(client.verify_heartbeat(&beat).unwrap(), Height::new(3));
+        let state = checkpoint(&history, A, Height::new(3));
+        let mut later = LightClient::start(&light(&history), A, &state).unwrap();
+        let start = usize::try_from(later.sequence().get()).unwrap();
+        frames[start..].iter().for_each(|frame| drop(later.verify_frame(frame).unwrap()));
+        assert_eq!(later.sequence(), Sequence::new(3));
+    }
+}
+
+#[test]
+fn a_long_link_with_a_lie_in_it_is_refused() {
+    let history = long_link(600);
+    let frame = build_frame(&history, A, Height::new(1)).unwrap();
+    let refused = |change: &dyn Fn(&mut FrameProof)| {
+        let lie = support::forge(&frame, change);
+        let mut client = LightClient::genesis(&light(&history), A).unwrap();
+        client.verify_frame(&lie).unwrap_err()
+    };
+    let error = refused(&|proof| drop(proof.link.remove(300)));
+    assert!(matches!(error, LightError::BrokenChain { .. }), "{error}");
+    let error = refused(&|proof| proof.link[300].time = proof.link[299].time);
+    assert!(matches!(error, LightError::BrokenChain { .. }), "{error}");
+    let error = refused(&|proof| drop(proof.link.pop()));
+    assert!(matches!(error, LightError::OtherCertificate { .. }), "{error}");
+    let error = refused(&|proof| {
+        let last = proof.link[601].clone();
+        proof.link.resize(FRAME_LINK_HEADERS_MAX + 1, last);
+    });
+    assert!(matches!(error, LightError::Malformed(_)), "{error}");
 }
 
 #[test]

@@ -9,18 +9,17 @@
 //! is in the stored chain. What was ordered before a restart is taken up where it ended.
 
 pub mod index;
+mod reader;
+
+pub use reader::StoreReader;
 
 use crate::storage::blocks::Head;
 use crate::storage::{Durability, StorageError, Stores, WriteBatch};
-use chorale_consensus::ordering::{
-    ChainReader, OrderState, OrderedBlock, RestoreError, delivery_order,
-};
+use chorale_consensus::ordering::{OrderState, OrderedBlock, RestoreError, delivery_order};
 use chorale_types::batch::{Batch, BatchId};
-use chorale_types::block::{Block, CommittedBlock};
-use chorale_types::certificate::CommitCert;
+use chorale_types::block::CommittedBlock;
 use chorale_types::genesis::Genesis;
 use chorale_types::ids::Height;
-use chorale_types::ordered::OrderedRecord;
 use std::sync::Arc;
 
 /// Why ordering cannot go on. The node stops.
@@ -139,52 +138,6 @@ impl Feed {
         }
         self.wanted = None;
         Ok(Some(gathered))
-    }
-}
-
-/// What frames and checkpoints are built from, read from the store. Cheap to clone.
-#[derive(Clone)]
-pub struct StoreReader {
-    stores: Stores,
-}
-
-impl StoreReader {
-    /// Reads from these.
-    #[must_use]
-    pub const fn new(stores: Stores) -> Self {
-        Self { stores }
-    }
-
-    /// The stores.
-    #[must_use]
-    pub const fn stores(&self) -> &Stores {
-        &self.stores
-    }
-}
-
-impl ChainReader for StoreReader {
-    type Error = StorageError;
-
-    fn block(&self, height: Height) -> Result<Option<Arc<Block>>, StorageError> {
-        Ok(self.stores.blocks.committed(height)?.map(|committed| committed.block))
-    }
-
-    fn batch(&self, id: &BatchId) -> Result<Option<Arc<Batch>>, StorageError> {
-        self.stores.batches.batch(id)
-    }
-
-    fn record(&self, height: Height) -> Result<Option<Arc<OrderedRecord>>, StorageError> {
-        self.stores.ordered.record(height)
-    }
-
-    fn certificate(
-        &self,
-        height: Height,
-    ) -> Result<Option<(Height, Arc<CommitCert>)>, StorageError> {
-        // An entry names the certificate that committed its block: its own, or that of the
-        // nearest descendant with one.
-        let entry = self.stores.blocks.entry(height)?;
-        Ok(entry.map(|entry| (entry.cert.vote().height, entry.cert)))
     }
 }
 

@@ -54,6 +54,13 @@ pub enum LedgerError {
         /// The last sequence that exists.
         head: Sequence,
     },
+    /// It is final, but this node is still on its way to the certificate that proves it. (503
+    /// `not_ready`)
+    #[error("{reason}: this node is catching up")]
+    NotProvable {
+        /// What is missing.
+        reason: String,
+    },
     /// Stored data cannot be read or does not fit together. The node stops. (500 `internal`)
     #[error("the ledger cannot be read: {reason}")]
     Storage {
@@ -128,6 +135,7 @@ impl LedgerError {
     fn of(error: FrameError<StorageError>) -> Self {
         match error {
             FrameError::UnknownRollup { rollup } => Self::UnknownRollup { rollup },
+            FrameError::NotLinked { .. } => Self::NotProvable { reason: error.to_string() },
             other => Self::Storage { reason: other.to_string() },
         }
     }

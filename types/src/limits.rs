@@ -101,15 +101,18 @@ pub fn queue_bytes_max(rollups: usize) -> usize {
     POOL_BYTES_PER_ROLLUP_MAX.min(POOL_BYTES_MAX / rollups.max(1))
 }
 
+/// Longest encoded header, in bytes: with every optional field.
+pub const HEADER_BYTES_MAX: usize = 320;
 /// Headers that one stream frame spells out; over a longer gap it starts from an anchor.
 pub const FRAME_HEADERS_MAX: usize = 64;
-/// Most headers between a block and a certificate above it in a frame.
-pub const FRAME_LINK_HEADERS_MAX: usize = 64;
+/// Most headers between a block and a certificate above it in a frame: over an hour of empty blocks
+/// without a commit. A block further below its certificate cannot be proven to a client.
+pub const FRAME_LINK_HEADERS_MAX: usize = 8_192;
 /// A frame that spells out every block since the rollup's last one is at most this long, in bytes,
 /// where it can start from an anchor instead.
 pub const FRAME_SPELLED_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Longest encoded stream proof, in bytes. [`crate::rollup`] shows that none is longer.
-pub const FRAME_PROOF_BYTES_MAX: usize = 65 * 1024 * 1024;
+pub const FRAME_PROOF_BYTES_MAX: usize = 68 * 1024 * 1024;
 /// Ids of one rollup inside the dedup window that a client will download.
 pub const WINDOW_IDS_MAX: usize = 16_000_000;
 
@@ -127,6 +130,9 @@ const _: () = assert!(ORDERED_LAG_MAX < ORDERED_ROOTS_KEPT as u64);
 const _: () = assert!(SYNC_BLOCKS_MAX <= UNCOMMITTED_BLOCKS_MAX);
 const _: () = assert!(SYNC_COVER_BLOCKS_MAX.is_multiple_of(SYNC_BLOCKS_MAX as u64));
 const _: () = assert!(SYNC_BLOCKS_MAX as u64 <= SYNC_COVER_BLOCKS_MAX);
+// What a node learnt by pieces is stored under the last certificate of each, and must be provable.
+const _: () = assert!(SYNC_BLOCKS_MAX <= FRAME_LINK_HEADERS_MAX);
+const _: () = assert!(HEADER_BYTES_MAX * FRAME_LINK_HEADERS_MAX <= FRAME_PROOF_BYTES_MAX / 3);
 const _: () = assert!(BATCH_BYTES_MAX < SYNC_BYTES_MAX);
 const _: () = assert!(VALIDATORS_MAX <= u16::MAX as usize);
 const _: () = assert!(BATCH_BYTES_MAX <= LANE_WAITING_BYTES_MAX);

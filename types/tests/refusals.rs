@@ -7,8 +7,9 @@ use chorale_types::batch::{Batch, BatchEntry, BatchError};
 use chorale_types::block::{Block, BlockError};
 use chorale_types::certificate::{CommitCert, TimeoutCert};
 use chorale_types::codec::{DecodeError, Encode, decode_exact};
+use chorale_types::crypto::bls::BlsSignature;
 use chorale_types::ids::{Height, RollupId, View};
-use chorale_types::limits::SYNC_BLOCKS_MAX;
+use chorale_types::limits::{HEADER_BYTES_MAX, SYNC_BLOCKS_MAX};
 use chorale_types::message::Response;
 use chorale_types::vote::VoteKind;
 use std::sync::Arc;
@@ -145,4 +146,12 @@ fn an_answer_of_blocks_has_its_certificate() {
     let many = vec![Arc::clone(&blocks[0]); SYNC_BLOCKS_MAX + 1];
     assert!(whole(&Response::Ancestors { blocks: many.clone() }).is_err());
     assert!(whole(&Response::Ancestors { blocks: many[1..].to_vec() }).is_ok());
+}
+
+#[test]
+fn no_header_is_longer_than_its_bound() {
+    let mut header = samples::block().header;
+    header.reveal = Some(BlsSignature::from_bytes([1; 96]));
+    let bytes = header.to_bytes().len();
+    assert!(bytes <= HEADER_BYTES_MAX && bytes + 32 > HEADER_BYTES_MAX, "{bytes} bytes");
 }

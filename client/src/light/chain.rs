@@ -10,6 +10,7 @@ use chorale_types::crypto::hash::Digest;
 use chorale_types::crypto::pure::Pure;
 use chorale_types::genesis::Genesis;
 use chorale_types::ids::Height;
+use chorale_types::limits::{FRAME_HEADERS_MAX, FRAME_LINK_HEADERS_MAX};
 use chorale_types::ordered::WindowRule;
 use chorale_types::verify::Verifier;
 use std::collections::{BTreeSet, VecDeque};
@@ -18,6 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Blocks known to be final that are remembered. The oldest are forgotten; one needed again is
 /// proven again by its own certificate.
 pub const FINAL_BLOCKS_MAX: usize = 16_384;
+// What one frame's certificate proves is remembered whole, so that the next frame below the same
+// certificate needs no second check of it.
+const _: () = assert!(FRAME_HEADERS_MAX + FRAME_LINK_HEADERS_MAX <= FINAL_BLOCKS_MAX);
 
 /// A chain as its genesis defines it, and what was proven of it so far. Shared by all clients of
 /// one process, so that each block is proven once: a certificate is verified only when it shows

@@ -49,6 +49,15 @@ pub enum FrameError<E: std::error::Error> {
         /// The next one with a certificate.
         certified: Height,
     },
+    /// The block with the nearest certificate, or one below it, is not stored yet: the node is on
+    /// its way there.
+    #[error("height {height} is final by the block at {certified}, which is not here yet")]
+    NotLinked {
+        /// The height to prove.
+        height: Height,
+        /// The one with the certificate.
+        certified: Height,
+    },
     /// The proof would be longer than any client takes.
     #[error("proof for height {height} has {bytes} bytes, at most {max} are taken")]
     TooLarge {

@@ -186,6 +186,7 @@ impl From<LedgerError> for Problem {
             LedgerError::UnknownRollup { .. } => Code::UnknownRollup,
             LedgerError::UnknownSequence { .. } => Code::UnknownSequence,
             LedgerError::FutureSequence { .. } => Code::FutureSequence,
+            LedgerError::NotProvable { .. } => Code::NotReady,
             LedgerError::Storage { reason } => {
                 tracing::error!(%reason, "the ledger cannot be read");
                 return Self::new(Code::Internal, "the node cannot read its storage");

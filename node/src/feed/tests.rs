@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::{batches, chain, committed_range, store_batches, stores};
+use chorale_consensus::ordering::ChainReader;
 
 #[test]
 fn orders_a_block_only_when_all_its_batches_are_held() {

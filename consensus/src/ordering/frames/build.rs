@@ -165,11 +165,14 @@ fn link<R: ChainReader>(
         return Err(FrameError::TooFarBelow { height, certified });
     }
     let mut headers = Vec::new();
-    let mut at = height;
-    while at < certified {
-        at = at.next();
-        headers.push(store.block(at)?.header.clone());
+    // The highest first: it is the one that a node on its way there lacks.
+    let mut at = certified;
+    while at > height {
+        let header = store.0.header(at)?;
+        headers.push(header.ok_or(FrameError::NotLinked { height, certified })?);
+        at = at.saturating_sub(1);
     }
+    headers.reverse();
     Ok((headers, certificate))
 }
 

@@ -2,7 +2,7 @@
 
 use super::FrameError;
 use chorale_types::batch::{Batch, BatchId};
-use chorale_types::block::Block;
+use chorale_types::block::{Block, Header};
 use chorale_types::certificate::CommitCert;
 use chorale_types::ids::Height;
 use chorale_types::ordered::OrderedRecord;
@@ -19,6 +19,16 @@ pub trait ChainReader {
     /// # Errors
     /// When the store fails.
     fn block(&self, height: Height) -> Result<Option<Arc<Block>>, Self::Error>;
+
+    /// The header of the final block at a height. A proof may need up to
+    /// [`chorale_types::limits::FRAME_LINK_HEADERS_MAX`] of them, and the next one the same
+    /// again: a reader for which that is dear keeps some.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn header(&self, height: Height) -> Result<Option<Header>, Self::Error> {
+        Ok(self.block(height)?.map(|block| block.header.clone()))
+    }
 
     /// A batch that a final block ordered.
     ///

@@ -9,7 +9,10 @@ use chorale_types::codec::{Decode, Encode, decode_exact};
 use chorale_types::crypto::hash::{Domain, hash};
 use chorale_types::genesis::Params;
 use chorale_types::ids::{Height, RollupId, Sequence};
-use chorale_types::limits::{BATCH_TRANSACTIONS_MAX, BLOCK_BYTES_MAX, FRAME_SPELLED_BYTES_MAX};
+use chorale_types::limits::{
+    BATCH_TRANSACTIONS_MAX, BLOCK_BYTES_MAX, FRAME_LINK_HEADERS_MAX, FRAME_PROOF_BYTES_MAX,
+    FRAME_SPELLED_BYTES_MAX,
+};
 use chorale_types::ordered::OrderedRecord;
 use chorale_types::rollup::{Checkpoint, FrameProof, Heartbeat};
 use proptest::prelude::*;
@@ -135,14 +138,54 @@ fn a_store_that_lost_something_gets_an_answer_that_says_what() {
     }
 }
 
+/// A store on its way to the block with the certificate.
+struct Below<'a>(&'a TestChain, Height);
+
+impl ChainReader for Below<'_> {
+    type Error = Infallible;
+
+    fn block(&self, height: Height) -> Result<Option<Arc<Block>>, Infallible> {
+        Ok(self.0.block(height)?.filter(|_| height <= self.1))
+    }
+
+    fn batch(&self, id: &BatchId) -> Result<Option<Arc<Batch>>, Infallible> {
+        self.0.batch(id)
+    }
+
+    fn record(&self, height: Height) -> Result<Option<Arc<OrderedRecord>>, Infallible> {
+        self.0.record(height)
+    }
+
+    fn certificate(&self, height: Height) -> Result<Option<(Height, Arc<CommitCert>)>, Infallible> {
+        self.0.certificate(height)
+    }
+}
+
+#[test]
+fn a_block_whose_certificate_is_not_reached_yet_is_refused_as_that() {
+    let mut chain = with_gap(1);
+    (0..10).for_each(|_| drop(chain.add_block(20)));
+    chain.certificate_every = 12;
+    let (height, certified) = (Height::new(2), Height::new(12));
+    for head in [2, 5, 11] {
+        let error = build_frame(&Below(&chain, Height::new(head)), A, height).unwrap_err();
+        assert_eq!(error, FrameError::NotLinked { height, certified });
+    }
+    assert!(build_frame(&Below(&chain, certified), A, height).is_ok());
+}
+
 #[test]
 fn refuses_a_block_that_no_certificate_is_near() {
     let mut chain = with_gap(1);
-    (0..80).for_each(|_| drop(chain.add_block(20)));
-    chain.certificate_every = 66;
-    assert_eq!(proof(&chain, Height::new(2)).link.len(), 64);
-    chain.certificate_every = 67;
-    let (height, certified) = (Height::new(2), Height::new(67));
+    let above = u64::try_from(FRAME_LINK_HEADERS_MAX).unwrap();
+    (0..above + 2).for_each(|_| drop(chain.add_block(20)));
+    chain.certificate_every = above + 2;
+    let longest = build_frame(&chain, A, Height::new(2)).unwrap();
+    assert!(longest.proof.len() < FRAME_PROOF_BYTES_MAX / 2, "room is left for what is proven");
+    let longest: FrameProof = decode_exact(&longest.proof).unwrap();
+    assert_eq!(longest.link.len(), FRAME_LINK_HEADERS_MAX);
+    chain.certificate_every = above + 3;
+    let (height, certified) = (Height::new(2), Height::new(above + 3));
     let error = build_frame(&chain, A, height).unwrap_err();
     assert_eq!(error, FrameError::TooFarBelow { height, certified });
 }
