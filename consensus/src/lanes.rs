@@ -206,7 +206,10 @@ impl Lanes {
     pub(crate) fn on_durable(&mut self, record: RecordId, _ctx: &mut Context<'_>) {
         let Some(id) = self.writing.remove(&record) else { return };
         let Some(lane) = self.lanes.get_mut(&id.lane) else { return };
-        if let Some(held) = lane.held.get_mut(&(id.seq, id.digest)) {
+        // A batch that was stored first and acknowledged later waits for the later record.
+        if let Some(held) = lane.held.get_mut(&(id.seq, id.digest))
+            && held.writing == Some(record)
+        {
             held.writing = None;
         }
     }

@@ -1,12 +1,12 @@
 //! Rule L2 at one member: what it acknowledges, in which order, and once.
 
 use super::*;
-use crate::input::Timer;
+use crate::input::{AskId, Timer};
 use crate::job::{Check, Job, Work};
 use crate::note::{Fault, Note};
 use crate::output::{Recipients, Statement};
 use chorale_types::limits::LANE_REPEATS_MAX;
-use chorale_types::message::{LaneStatus, Message};
+use chorale_types::message::{LaneStatus, Message, Response};
 
 fn checks(job: u64, batch: &Batch) -> Output {
     let work = Work::All(vec![Check::Header(signed(batch))]);
@@ -198,4 +198,34 @@ fn a_node_without_its_batch_store_acknowledges_nothing() {
     let config = Config { lanes: false, ..config(&EQUAL, 1) };
     let mut node = Node::new(&config);
     assert_eq!(node.batch(&Owner::new(&config, 0).next(b"1")), []);
+}
+
+#[test]
+fn an_acknowledgement_is_not_repeated_before_its_own_record_is_durable() {
+    // Over the quota, so stored first because it is certified, and acknowledged later.
+    let params = Params { lane_quota_bytes: 9, ..Params::default() };
+    let config = config_with(&EQUAL, 1, params);
+    let (mut node, mut owner) = (Node::new(&config), Owner::new(&config, 0));
+    let (one, two) = (owner.next(b"12345"), owner.next(b"67890"));
+    node.take(&one, 1);
+    node.durable(1);
+    node.certify(2, &certificate(&config, &two, &[0, 2, 3]));
+    node.verdict(2, true);
+    let named = Body::new(vec![tip(&two)]);
+    let asked = node.step(|lanes, ctx| lanes.on_proposed(&named, ctx));
+    assert!(matches!(asked[..], [Output::Ask(..)]), "{asked:?}");
+    assert_eq!(node.batch(&two), [checks(3, &two)], "meanwhile its owner sends it");
+    let body = Response::Batches { batches: vec![Arc::clone(&two)] };
+    let came = node.step(|lanes, ctx| {
+        assert!(lanes.on_response(index(2), AskId(1), Some(&body), ctx));
+    });
+    assert_eq!(came, [checks(4, &two)]);
+    assert_eq!(node.verdict(4, true), [Output::Persist(RecordId(2), stores(&two, false))]);
+    assert_eq!(node.verdict(3, true), [], "over the quota");
+    assert_eq!(node.commit(vec![tip(&one)]), acknowledges(3, &two));
+    node.durable(2);
+    assert_eq!(node.batch(&two), [], "its acknowledgement is not durable yet");
+    node.durable(3);
+    let again = Statement::Acknowledge(ack(&two));
+    assert_eq!(node.batch(&two), [Output::Send(Recipients::One(index(0)), again, None)]);
 }
