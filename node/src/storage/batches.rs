@@ -21,7 +21,7 @@ use chorale_types::batch::{Batch, BatchEntry, BatchHeader, BatchId};
 use chorale_types::codec::{Decode, DecodeError, Encode, Reader, encode_list};
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{LaneId, LaneSeq};
-use chorale_types::limits::{LANE_BATCHES_MAX, ROLLUPS_MAX};
+use chorale_types::limits::ROLLUPS_MAX;
 use chorale_types::message::SignedHeader;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -156,18 +156,17 @@ impl BatchStore {
         Ok(Some(signed.ok_or_else(|| missing(doing, "the batch acknowledged"))?.header))
     }
 
-    /// The stored batches of a lane above `seq`, by rising sequence: at most
-    /// [`LANE_BATCHES_MAX`] places beyond it.
+    /// The stored batches of a lane above `seq`, all of them, by rising sequence. A replica
+    /// acknowledges up to a window above what is final, and that may be far above what is ordered:
+    /// what is left out here could be acknowledged a second time.
     ///
     /// # Errors
     /// When the store cannot be read or is damaged.
     pub fn above(&self, lane: LaneId, seq: LaneSeq) -> Result<Vec<StoredBatch>, StorageError> {
-        let last = seq.saturating_add(LANE_BATCHES_MAX);
         let mut from = Vec::from(lane_key(lane).u64(seq.next().get()));
-        let to = lane_key(lane).u64(last.next().get());
         let (mut found, mut header) = (Vec::new(), None);
         loop {
-            let range = Range::all(Family::Batches).from(from).to(to.clone());
+            let range = Range::prefix(Family::Batches, lane_key(lane)).from(from);
             let pairs = self.store.range(&range)?;
             let Some((last_key, _)) = pairs.last() else {
                 return Ok(found);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing::{batches, chain, store_batches, stores};
 use chorale_types::ids::{Epoch, ValidatorIndex};
+use chorale_types::limits::LANE_BATCHES_MAX;
 
 fn lane(owner: u16) -> LaneId {
     LaneId { epoch: Epoch::new(1), owner: ValidatorIndex::new(owner) }
@@ -41,6 +42,20 @@ fn a_lane_is_read_above_a_sequence_with_what_was_acknowledged() {
     assert_eq!(seen, [(2, true), (3, true), (4, false)]);
     assert!(above.iter().all(|b| b.batch.header.lane == lane(1)));
     assert!(reopened(&stores).above(lane(2), LaneSeq::ZERO).unwrap().is_empty());
+}
+
+#[test]
+fn a_lane_is_read_to_its_end_however_far_ordering_is_behind() {
+    let (mut chain, (_, stores)) = (chain(0), stores());
+    let count = LANE_BATCHES_MAX + 2;
+    for n in 0..count {
+        chain.add_batch(1, &[(1, n.to_be_bytes().as_slice())]);
+        chain.add_block(100);
+        store_batches(&stores, &batches(&chain, n + 1), true);
+    }
+    let above = reopened(&stores).above(lane(1), LaneSeq::ZERO).unwrap();
+    let seen: Vec<_> = above.iter().map(|b| (b.batch.header.seq.get(), b.acknowledged)).collect();
+    assert_eq!(seen, (1..=count).map(|seq| (seq, true)).collect::<Vec<_>>());
 }
 
 #[test]
