@@ -143,18 +143,42 @@ impl Window {
         Self { rule, base: Digest::ZERO, entries: VecDeque::new(), index: BTreeMap::new() }
     }
 
-    /// The window with these entries, by rising height, if it is the one committed to.
+    /// The window with these entries of somebody else's, by rising height, if it is the one
+    /// committed to.
     ///
     /// # Errors
-    /// When the entries are malformed or others than were committed to.
+    /// When the entries are malformed, more than [`WINDOW_IDS_MAX`] ids, or others than were
+    /// committed to.
     pub fn restore(
         rule: WindowRule,
         commitment: &WindowCommitment,
         entries: impl IntoIterator<Item = WindowEntry>,
     ) -> Result<Self, WindowError> {
+        Self::rebuild(rule, commitment, entries, WINDOW_IDS_MAX)
+    }
+
+    /// The window with these entries, which the reader stored itself. They have no bound: a window
+    /// that could be lived through must come back, or nobody starts again after a busy hour.
+    ///
+    /// # Errors
+    /// When the entries are malformed or others than were committed to.
+    pub fn resume(
+        rule: WindowRule,
+        commitment: &WindowCommitment,
+        entries: impl IntoIterator<Item = WindowEntry>,
+    ) -> Result<Self, WindowError> {
+        Self::rebuild(rule, commitment, entries, usize::MAX)
+    }
+
+    fn rebuild(
+        rule: WindowRule,
+        commitment: &WindowCommitment,
+        entries: impl IntoIterator<Item = WindowEntry>,
+        ids_max: usize,
+    ) -> Result<Self, WindowError> {
         let mut window = Self { base: commitment.base, ..Self::new(rule) };
         for entry in entries {
-            window.check_next(&entry)?;
+            window.check_next(&entry, ids_max)?;
             window.append(entry);
         }
         let got = window.commitment();
@@ -165,7 +189,7 @@ impl Window {
         }
     }
 
-    fn check_next(&self, entry: &WindowEntry) -> Result<(), WindowError> {
+    fn check_next(&self, entry: &WindowEntry, ids_max: usize) -> Result<(), WindowError> {
         let height = entry.height;
         let follows = self
             .entries
@@ -175,7 +199,7 @@ impl Window {
             return Err(WindowError::OutOfOrder { height });
         }
         let got = self.len().saturating_add(entry.ids.len());
-        if got > WINDOW_IDS_MAX {
+        if got > ids_max {
             return Err(WindowError::TooMany { got });
         }
         match entry.ids.iter().find_map(|id| self.index.get(id)) {

@@ -46,7 +46,7 @@ impl RollupState {
             let entry = WindowEntry { height: record.height, clock: record.clock, ids };
             (!entry.ids.is_empty()).then_some(entry)
         });
-        let window = Window::restore(rule, &leaf.window, entries)?;
+        let window = Window::resume(rule, &leaf.window, entries)?;
         let RollupLeaf { sequence, height, stream_root, .. } = *leaf;
         Ok(Self { sequence, height, stream_root, window })
     }

@@ -102,6 +102,19 @@ fn refuses_entries_that_were_not_committed_to() {
     assert!(matches!(restore(later), Err(WindowError::WrongEntries { .. })));
 }
 
+#[test]
+fn what_others_give_has_a_bound_and_what_was_lived_through_comes_back() {
+    let mut window = Window::new(RULE);
+    window.remember(at(1, 0), vec![id(1), id(2)]);
+    window.remember(at(2, 0), vec![id(3)]);
+    let commitment = window.commitment();
+    let entries: Vec<WindowEntry> = window.entries().map(|entry| (**entry).clone()).collect();
+    let with = |ids_max| Window::rebuild(RULE, &commitment, entries.clone(), ids_max);
+    assert_eq!(with(2), Err(WindowError::TooMany { got: 3 }));
+    assert_eq!(with(3).as_ref(), Ok(&window));
+    assert_eq!(Window::resume(RULE, &commitment, entries.clone()), with(usize::MAX));
+}
+
 proptest! {
     /// A window kept up to date, one asked ahead of time, and one rebuilt from its entries agree.
     #[test]
