@@ -33,7 +33,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::input::Timer;
 use crate::job::{JobId, Verdict};
-use crate::lanes::Lanes;
+use crate::lanes::{LaneLost, Lanes};
 use crate::record::{Recovered, VoteRecord};
 use chain::{Chain, Place};
 use checks::{Checks, ShareJob};
@@ -121,6 +121,8 @@ pub struct Status {
     /// The height of a `CommitCert` that contradicts what is final here: this replica signs nothing
     /// (R7).
     pub contradicted: Option<Height>,
+    /// Why it gave its lane up in this run, if it did.
+    pub lane_lost: Option<LaneLost>,
 }
 
 impl Agreement {
@@ -206,6 +208,7 @@ impl Agreement {
             high_qc_view: self.safety.record().high_qc.view(),
             voting: self.safety.enabled(),
             contradicted: self.safety.record().contradiction.as_ref().map(|cc| cc.vote().height),
+            lane_lost: None,
         }
     }
 

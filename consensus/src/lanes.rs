@@ -6,7 +6,7 @@
 //! - `maker`: cuts own batches (L1, L5) · `own`: what became of them
 //! - `receive`: batches of others, and when one is acknowledged (L2, L4)
 //! - `acks`: acknowledgements into certificates · `certificates`: those that are held and wanted
-//! - `forks`: an owner that signed two batches for one place
+//! - `forks`: an owner that signed two batches for one place · `lost`: this replica's own key did
 //! - `rescue`: what becomes of a batch whose owner is gone (L3)
 //! - `fetch`: bodies that are named by a certificate, a rescue or a block and missing here
 //! - `status`: how far each follows, and what is therefore sent again (L4)
@@ -24,6 +24,7 @@ mod checks;
 mod fetch;
 mod forks;
 mod lane;
+mod lost;
 mod maker;
 mod own;
 mod pool;
@@ -52,6 +53,7 @@ use chorale_types::validators::ValidatorSet;
 use core::time::Duration;
 use fetch::Question;
 use lane::{Held, Lane};
+pub use lost::LaneLost;
 use own::Own;
 use pool::Pool;
 use std::collections::BTreeMap;
@@ -67,8 +69,11 @@ pub struct Lanes {
     /// One for each member of the epoch's set.
     lanes: BTreeMap<LaneId, Lane>,
     pool: Pool,
-    /// The own lane; absent when this replica neither owns a lane nor acknowledges.
+    /// The own lane; absent when this replica neither owns a lane nor acknowledges, from the start
+    /// or since it gave its lane up.
     own: Option<Own>,
+    /// Why the own lane was given up in this run.
+    lost: Option<LaneLost>,
     /// Certificates that proposals need; at most `CERTIFICATES_WANTED_MAX`.
     wants: BTreeMap<BatchId, Want>,
     /// Questions that wait for their answers, bounded where they are asked.
@@ -109,6 +114,7 @@ impl Lanes {
                 let lane = LaneId { epoch: set.epoch(), owner: me };
                 Own::new(lane, set.len())
             }),
+            lost: None,
             me: config.me,
             set,
             wants: BTreeMap::new(),
@@ -121,12 +127,12 @@ impl Lanes {
         for stored in batches {
             this.recover_batch(&stored, ctx);
         }
-        this.recover_own(own_lane);
+        this.recover_own(own_lane, ctx);
         ctx.arm(Timer::Lanes, ctx.now.monotonic.after(PERIOD));
         this
     }
 
-    fn recover_batch(&mut self, stored: &StoredBatch, ctx: &Context<'_>) {
+    fn recover_batch(&mut self, stored: &StoredBatch, ctx: &mut Context<'_>) {
         let header = stored.batch.header;
         let ours = self.own.as_ref().is_some_and(|own| own.lane == header.lane);
         let acknowledges = self.own.is_some() && stored.acknowledged;
@@ -137,6 +143,10 @@ impl Lanes {
         let signed = SignedHeader { header, signature: stored.batch.owner_signature };
         let id = header.id();
         lane.hold(id, Held { signed, writing: None, own: None, since: ctx.now.monotonic });
+        if acknowledges && lane.acknowledged.get(&id.seq).is_some_and(|d| *d != id.digest) {
+            let why = LaneLost::TwoAcknowledged { lane: id.lane, seq: id.seq };
+            return self.give_up_lane(why, ctx);
+        }
         if acknowledges {
             lane.acknowledge(id);
         }
@@ -237,6 +247,7 @@ impl Lanes {
     pub(crate) fn on_committed(&mut self, body: &Body, frontier: &Frontier, ctx: &mut Context<'_>) {
         for tip in &body.tips {
             debug_assert!(frontier.seq(tip.lane) >= tip.seq, "the frontier is after the block");
+            self.check_made_here(&tip.id(), ctx);
             let Some(lane) = self.lanes.get_mut(&tip.lane) else { continue };
             if tip.seq <= lane.ordered.seq {
                 continue;

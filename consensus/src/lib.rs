@@ -17,5 +17,6 @@ pub mod testing;
 pub use agreement::Status;
 pub use config::Config;
 pub use input::Input;
+pub use lanes::LaneLost;
 pub use output::Output;
 pub use replica::Replica;

@@ -93,6 +93,8 @@ pub enum Note {
         /// The place.
         seq: LaneSeq,
     },
+    /// This replica gave its own lane up: it goes on voting, and acknowledges nothing more.
+    LaneLost(crate::lanes::LaneLost),
     /// An acknowledgement was sent to all because its batch is late.
     RescueSent {
         /// The batch.

@@ -52,7 +52,7 @@ impl Replica {
     /// What a node can tell about its replica.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.agreement.status()
+        Status { lane_lost: self.lanes.lost(), ..self.agreement.status() }
     }
 
     /// For comparing two moments: without the names given and what any member may change at any

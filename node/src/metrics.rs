@@ -341,6 +341,7 @@ impl Metrics {
             Note::Committed { .. } | Note::WentDown { .. } => {}
             Note::CaughtUp { from, to } => self.agreement.caught_up.inc_by(to.above(*from)),
             Note::LaneEquivocation { .. } => count(&self.data.lane_events, "equivocation"),
+            Note::LaneLost(_) => count(&self.data.lane_events, "lost"),
             Note::RescueSent { .. } => count(&self.data.lane_events, "rescue_sent"),
             Note::Rescued { .. } => count(&self.data.lane_events, "rescued"),
             Note::BatchCut { transactions, bytes, .. } => {

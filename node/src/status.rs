@@ -44,6 +44,8 @@ pub struct Status {
     pub voting_reason: Option<String>,
     /// Whether it may own a lane and acknowledge.
     pub owns_lane: bool,
+    /// Why not, if not.
+    pub lane_reason: Option<String>,
     /// Why there are no blocks, if there are none.
     pub why_no_blocks: Option<String>,
     /// Time since the last commit, in milliseconds.
@@ -102,8 +104,8 @@ pub struct Facts {
     pub me: Option<ValidatorIndex>,
     /// Why it signs no votes, if so.
     pub voting_reason: Option<String>,
-    /// Whether it may own a lane and acknowledge.
-    pub owns_lane: bool,
+    /// Why it owns no lane and acknowledges nothing, if so.
+    pub lane_reason: Option<String>,
 }
 
 /// What the replica's thread last said.
@@ -199,6 +201,9 @@ impl StatusHandle {
         let Facts { genesis, set, .. } = &self.inner.facts;
         let Replica { view, leader, height, ordered_height, voting, .. } = seen.replica;
         let contradicted = seen.replica.contradicted.map(contradiction);
+        let lost = seen.replica.lane_lost.map(|why| why.to_string());
+        let lane_reason = self.inner.facts.lane_reason.clone().or(lost);
+        let lane_reason = lane_reason.or_else(|| contradicted.clone());
         let now = self.inner.clock.now().monotonic;
         let ago = seen.last_commit.map(|at| now.since(at).as_millis());
         Status {
@@ -214,8 +219,9 @@ impl StatusHandle {
             ordered_height,
             syncing: is_syncing(&seen.replica),
             voting,
-            owns_lane: self.inner.facts.owns_lane && contradicted.is_none(),
             voting_reason: contradicted.or_else(|| self.inner.facts.voting_reason.clone()),
+            owns_lane: lane_reason.is_none(),
+            lane_reason,
             why_no_blocks: self.why_no_blocks(&seen, &peers, now),
             last_commit_ms_ago: ago.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
             peers: peers.iter().map(|peer| self.peer(peer)).collect(),

@@ -81,6 +81,7 @@ pub fn trace(note: &Note) {
         Note::LaneEquivocation { lane, seq } => {
             tracing::warn!(%lane, %seq, "an owner signed two batches for one place");
         }
+        Note::LaneLost(why) => tracing::error!("{why}"),
         Note::Refused { view, why } => tracing::info!(%view, %why, "did not vote"),
         Note::AgreementBroken { height } => {
             tracing::error!("{}", contradiction(*height));

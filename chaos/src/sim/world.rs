@@ -353,6 +353,7 @@ impl Shared {
             | Note::CommitCertFormed { .. }
             | Note::Committed { .. }
             | Note::WentDown { .. }
+            | Note::LaneLost(_)
             | Note::RescueSent { .. }
             | Note::BatchCut { .. }
             | Note::BatchAvailable { .. } => {}

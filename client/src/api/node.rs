@@ -50,6 +50,9 @@ pub struct Status {
     pub voting_reason: Option<String>,
     /// Whether it owns a lane, and so takes transactions.
     pub owns_lane: bool,
+    /// Why it does not.
+    #[serde(default)]
+    pub lane_reason: Option<String>,
     /// Why the chain makes no blocks, when it makes none.
     pub why_no_blocks: Option<String>,
     /// Milliseconds since the last block became final.

@@ -101,7 +101,9 @@ impl Lanes {
     fn store_fetched(&mut self, batch: &Arc<Batch>, ctx: &mut Context<'_>) {
         let id = batch.header.id();
         let quota = self.set.params().lane_quota_bytes;
-        let signs = self.own.is_some() && self.are_registered(batch);
+        // What is missing of the own lane was not made here.
+        let signs =
+            self.own.as_ref().is_some_and(|own| own.lane != id.lane) && self.are_registered(batch);
         let Some(lane) = self.lanes.get_mut(&id.lane) else { return };
         let Some(task) = &mut lane.task else { return };
         task.ids.remove(&id.seq);

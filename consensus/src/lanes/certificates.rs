@@ -80,6 +80,7 @@ impl Lanes {
     /// Takes in a certificate that was checked or made here.
     pub(super) fn accept_certificate(&mut self, cert: Arc<Availability>, ctx: &mut Context<'_>) {
         let id = cert.statement.id();
+        self.check_made_here(&id, ctx);
         let Some(lane) = self.lanes.get_mut(&id.lane) else { return };
         if id.seq <= lane.ordered.seq || lane.certificates.contains_key(&id.seq) {
             return;

@@ -23,6 +23,8 @@ pub(super) enum Subject {
     Certificate(Arc<Availability>),
     /// A rescue's header and acknowledgement.
     Rescue(RescueMessage),
+    /// The own signature on a batch of the own lane that was not made here.
+    Foreign(BatchId),
     /// The owner's signatures of batches that were fetched.
     Fetched(LaneId, Vec<Arc<Batch>>),
 }
@@ -84,10 +86,16 @@ impl Lanes {
             Subject::Fetched(lane, batches) => {
                 self.on_fetched_checked(from, lane, &batches, good, ctx);
             }
-            Subject::Fork(..) | Subject::Certificate(_) | Subject::Rescue(_) if !good => {
+            Subject::Fork(..)
+            | Subject::Certificate(_)
+            | Subject::Rescue(_)
+            | Subject::Foreign(_)
+                if !good =>
+            {
                 ctx.report(from, Fault::BadSignature);
                 self.ask_wants(ctx);
             }
+            Subject::Foreign(id) => self.check_made_here(&id, ctx),
             Subject::Fork(lane, seq) => self.note_fork(lane, seq, ctx),
             Subject::Certificate(cert) => self.on_certificate_checked(cert, ctx),
             Subject::Rescue(message) => self.on_rescue_checked(from, &message, ctx),

@@ -95,11 +95,16 @@ impl Lanes {
         own.batches.insert(entry.tally.statement().seq, entry);
     }
 
-    /// Finds the place to go on from: above everything that was ever written or ordered here.
-    pub(super) fn recover_own(&mut self, own_lane: Option<BatchHeader>) {
+    /// Finds the place to go on from: above everything that was ever written here. A lane that is
+    /// ordered on something else is given up.
+    pub(super) fn recover_own(&mut self, own_lane: Option<BatchHeader>, ctx: &mut Context<'_>) {
+        let Some(own) = &self.own else { return };
+        let written = own_lane.filter(|header| header.lane == own.lane);
+        if let Err(why) = self.check_own_chain(written.as_ref()) {
+            return self.give_up_lane(why, ctx);
+        }
         let Some(own) = &mut self.own else { return };
         let Some(lane) = self.lanes.get(&own.lane) else { return };
-        let written = own_lane.filter(|header| header.lane == own.lane);
         let written = written.map(|header| header.acknowledgement().tip());
         let stored = own.batches.values().next_back().map(|batch| batch.tally.statement().tip());
         own.last = [written, stored]

@@ -60,6 +60,13 @@ impl Pool {
         }
     }
 
+    /// Drops everything: no batch will be cut any more.
+    pub(super) fn clear(&mut self) {
+        self.queues.values_mut().for_each(|queue| *queue = Queue::default());
+        self.known.clear();
+        (self.bytes, self.transactions, self.oldest) = (0, 0, None);
+    }
+
     /// Whether this rollup is registered.
     pub(super) fn serves(&self, rollup: RollupId) -> bool {
         self.queues.contains_key(&rollup)

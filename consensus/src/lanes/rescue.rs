@@ -81,6 +81,13 @@ impl Lanes {
         ctx: &mut Context<'_>,
     ) {
         let (header, id) = (message.header, message.header.id());
+        let signed = SignedHeader { header, signature: message.owner_signature };
+        if self.is_foreign(&id) {
+            // The own signature on it would say that the own key signs elsewhere.
+            let work = Work::All(vec![Check::Header(signed)]);
+            let _ = self.try_check(from, work, Subject::Foreign(id), ctx);
+            return;
+        }
         if self.me == Some(id.lane.owner) {
             self.offer_ack(from, &header.acknowledgement(), message.signature, ctx);
             return;
@@ -117,7 +124,6 @@ impl Lanes {
                 return;
             }
         }
-        let signed = SignedHeader { header, signature: message.owner_signature };
         let checks = vec![
             Check::Header(signed),
             Check::Ack(header.acknowledgement(), from, message.signature),

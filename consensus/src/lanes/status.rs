@@ -138,9 +138,10 @@ impl Lanes {
     }
 
     fn repeat_highest(&self, id: LaneId, ctx: &mut Context<'_>) {
-        let Some(lane) = self.lanes.get(&id).filter(|lane| Some(lane.id.owner) != self.me) else {
+        if self.own.is_none() || Some(id.owner) == self.me {
             return;
-        };
+        }
+        let Some(lane) = self.lanes.get(&id) else { return };
         let Some((seq, digest)) = lane.acknowledged.last_key_value() else { return };
         let since = lane.held.get(&(*seq, *digest)).map(|held| held.since);
         if *seq > lane.certified_seq() && has_passed(since, PERIOD, ctx.now.monotonic) {

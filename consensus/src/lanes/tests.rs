@@ -9,6 +9,7 @@ mod bounds;
 mod certify;
 mod fetching;
 mod forks;
+mod lost;
 mod making;
 mod net;
 mod order;

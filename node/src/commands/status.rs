@@ -100,7 +100,13 @@ fn doing(status: &Status) -> String {
         (false, Some(why)) => format!("not voting: {why}"),
         (false, None) => "not voting".into(),
     });
-    parts.push(if status.owns_lane { "taking transactions" } else { "taking none" }.into());
+    parts.push(match (status.owns_lane, &status.lane_reason) {
+        (true, _) => "taking transactions".into(),
+        (false, Some(why)) if status.voting_reason.as_ref() != Some(why) => {
+            format!("taking none: {}", why.trim_start_matches("no lane: "))
+        }
+        (false, _) => "taking none".into(),
+    });
     parts.join(", ")
 }
 
@@ -124,7 +130,7 @@ mod tests {
             "version": "0.1.0 (abc)", "chain": "0xaa", "chain_name": "test", "name": "node1",
             "validator": 1, "height": 12, "view": 14, "epoch": 1, "leader": 2,
             "ordered_height": 11, "syncing": false, "voting": true, "voting_reason": null,
-            "owns_lane": true, "why_no_blocks": null, "last_commit_ms_ago": 31,
+            "owns_lane": true, "lane_reason": null, "why_no_blocks": null, "last_commit_ms_ago": 31,
             "peers": [
                 {"index": 0, "name": "a", "connected": true, "stream": true, "rtt_ms": 0.42},
                 {"index": 2, "name": "b", "connected": false, "stream": false, "rtt_ms": null},
@@ -155,12 +161,13 @@ peers    1 of 2 with an open stream
             voting: false,
             voting_reason: Some("the vote record is damaged".into()),
             owns_lane: false,
+            lane_reason: Some("the store was lost".into()),
             why_no_blocks: Some("2 of 4 validators connected".into()),
             last_commit_ms_ago: None,
             ..status()
         });
         for part in [
-            "catching up, not voting: the vote record is damaged, taking none",
+            "catching up, not voting: the vote record is damaged, taking none: the store was lost",
             "problem  no blocks: 2 of 4 validators connected",
             "no block yet",
         ] {

@@ -195,7 +195,7 @@ impl Opened {
             set: set.clone(),
             me,
             voting_reason: recovery.votes.as_ref().err().map(ToString::to_string),
-            owns_lane: recovery.lanes.is_ok(),
+            lane_reason: recovery.lanes.as_ref().err().map(ToString::to_string),
         };
         let clock = Clock::default();
         Ok(Self { clock, genesis, genesis_root, set, me, keys, stores, feed, recovery, facts })

@@ -16,6 +16,7 @@ fn replica() -> Replica {
         high_qc_view: View::new(16),
         voting: true,
         contradicted: None,
+        lane_lost: None,
     }
 }
 
@@ -28,7 +29,7 @@ fn handle(open: [bool; 3]) -> StatusHandle {
         genesis,
         me: Some(ValidatorIndex::new(0)),
         voting_reason: None,
-        owns_lane: true,
+        lane_reason: None,
     };
     let peers = move || {
         let peer = |(index, stream)| Peer {

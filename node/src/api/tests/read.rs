@@ -145,6 +145,7 @@ async fn tells_how_the_node_is() {
         "voting",
         "voting_reason",
         "owns_lane",
+        "lane_reason",
         "why_no_blocks",
         "last_commit_ms_ago",
         "peers",

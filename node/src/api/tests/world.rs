@@ -197,7 +197,7 @@ impl Node {
             set: genesis.first_set(),
             me: Some(ValidatorIndex::new(0)),
             voting_reason: None,
-            owns_lane: true,
+            lane_reason: None,
         };
         let handles = Handles {
             submissions: Submissions::new(Arc::clone(&inbox), ledger.clone(), None),
