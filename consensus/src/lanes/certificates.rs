@@ -18,6 +18,10 @@ use chorale_types::message::{Request, Response};
 use chorale_types::time::Instant;
 use std::sync::Arc;
 
+/// How many members are asked for one certificate: an honest proposer has it, and one that is not
+/// must not set everybody asking everybody.
+const ASKED_MAX: usize = 8;
+
 /// A certificate that a proposal needs and that is not here.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Want {
@@ -86,6 +90,10 @@ impl Lanes {
             return;
         }
         lane.keep_certificate(cert, ctx.now.monotonic);
+        if self.wants.keys().any(|want| want.lane == id.lane && want.seq < id.seq) {
+            // The headers between may show what is wanted to be certified.
+            lane.fetch_at = Some(ctx.now.monotonic);
+        }
         self.fresh = true;
         self.say_available(&id, ctx);
         self.forget_wants();
@@ -180,7 +188,7 @@ impl Lanes {
             })
         };
         for (id, want) in &mut self.wants {
-            if want.question.is_some() || arrived(id) {
+            if want.question.is_some() || want.asked.count() >= ASKED_MAX || arrived(id) {
                 continue;
             }
             let mine = me.map_or(0, ValidatorIndex::as_usize);

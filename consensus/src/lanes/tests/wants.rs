@@ -117,3 +117,31 @@ fn when_too_many_are_wanted_the_oldest_gives_way() {
     assert_eq!(wants(&mut node, &all[1], 2), [], "still wanted");
     assert_eq!(wants(&mut node, &all[0], 2).len(), 1, "wanted anew: the next oldest gives way");
 }
+
+#[test]
+fn a_higher_certificate_has_the_headers_between_fetched_at_once() {
+    let config = config(&EQUAL, 3);
+    let (mut node, mut owner) = (Node::new(&config), Owner::new(&config, 0));
+    let (one, two) = (owner.next(b"1"), owner.next(b"2"));
+    let want = tip(&one);
+    wants(&mut node, &want, 2);
+    let higher = certificate(&config, &two, &[0, 1, 2]);
+    assert_eq!(answer(&mut node, 2, 1, Some(&higher)).len(), 1, "checked");
+    let headers = Request::Headers { tip: id(&two), above: LaneSeq::ZERO };
+    let out = node.verdict(1, true);
+    assert!(out.contains(&Output::Ask(index(0), AskId(2), headers)), "{out:?}");
+}
+
+#[test]
+fn a_tip_that_nobody_has_sets_nobody_asking_everybody() {
+    let config = config(&[1; 40], 3);
+    let mut node = Node::new(&config);
+    let bogus = LaneTip { seq: LaneSeq::MAX, ..tip(&Owner::new(&config, 0).next(b"1")) };
+    let mut asked = wants(&mut node, &bogus, 2);
+    let mut count = 0;
+    while let [Output::Ask(to, ask, _)] = asked[..] {
+        count += 1;
+        asked = answer(&mut node, to.get(), ask.0, None);
+    }
+    assert_eq!(count, 8);
+}
