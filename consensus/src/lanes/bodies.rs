@@ -11,6 +11,7 @@ use crate::job::{Check, Work};
 use crate::record::Record;
 use chorale_types::batch::{Batch, BatchId};
 use chorale_types::ids::{LaneId, LaneSeq, ValidatorIndex};
+use chorale_types::limits::{BATCH_BYTES_MAX, SYNC_BYTES_MAX};
 use chorale_types::message::Response;
 use std::sync::Arc;
 
@@ -42,9 +43,12 @@ impl Lanes {
             return self.on_failure(lane);
         }
         let lowest = batches.first().map(|batch| batch.header.id());
+        let bytes: usize = batches.iter().map(|batch| batch.bytes()).sum();
+        let full = batches.len() == asked.len() || bytes + BATCH_BYTES_MAX > SYNC_BYTES_MAX;
         let Some(known) = self.lanes.get_mut(&lane) else { return };
-        if lowest.as_ref() != asked.first() {
-            // It lacks what comes first; another may have it.
+        let late = known.task.as_ref().is_some_and(|task| task.late);
+        if late || !full || lowest.as_ref() != asked.first() {
+            // It lacks something, or gives drop by drop; another may have it.
             known.turn = known.turn.wrapping_add(1);
         }
         if let Some(task) = &mut known.task {

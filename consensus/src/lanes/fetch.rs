@@ -9,9 +9,9 @@
 //! At most `FETCHES_MAX` questions or their answers are in memory, at most `FETCHES_PER_PEER_MAX`
 //! wait for one peer. Nothing is fetched for a header whose owner's signature is not checked.
 
-use super::Lanes;
 use super::lane::Lane;
 use super::task::{Goal, Task, choose, next_request};
+use super::{Lanes, has_passed};
 use crate::context::Context;
 use crate::input::AskId;
 use crate::note::Fault;
@@ -19,6 +19,7 @@ use chorale_types::batch::BatchId;
 use chorale_types::ids::{LaneId, LaneSeq, ValidatorIndex};
 use chorale_types::limits::{FETCHES_MAX, FETCHES_PER_PEER_MAX, LANE_BATCHES_MAX};
 use chorale_types::message::{Request, Response};
+use chorale_types::time::Instant;
 
 /// What was asked of a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -112,7 +113,7 @@ impl Lanes {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.turn = turn;
             if let Some(task) = &mut lane.task {
-                task.question = Some(asked);
+                (task.question, task.asked_at) = (Some(asked), Some(ctx.now.monotonic));
             }
         }
     }
@@ -150,12 +151,12 @@ impl Lanes {
                 self.on_certificate_answer(from, &id, response, ctx);
             }
             Question::Headers { to: _, tip, above } => {
-                if self.take_question(tip.lane, id) {
+                if self.take_question(tip.lane, id, ctx.now.monotonic) {
                     self.on_headers(from, &tip, above, response, ctx);
                 }
             }
             Question::Batches { to: _, lane, ids } => {
-                if self.take_question(lane, id) {
+                if self.take_question(lane, id, ctx.now.monotonic) {
                     self.on_bodies(from, lane, &ids, response, ctx);
                 }
             }
@@ -165,10 +166,13 @@ impl Lanes {
     }
 
     /// Whether the lane's task still waits for this answer; from here on it does not.
-    fn take_question(&mut self, lane: LaneId, id: AskId) -> bool {
-        let task = self.lanes.get_mut(&lane).and_then(|lane| lane.task.as_mut());
-        let Some(task) = task.filter(|task| task.question == Some(id)) else { return false };
+    fn take_question(&mut self, lane: LaneId, id: AskId, now: Instant) -> bool {
+        let slow = self.set.params().view_timeout() / 2;
+        let Some(lane) = self.lanes.get_mut(&lane) else { return false };
+        let task = lane.task.as_mut().filter(|task| task.question == Some(id));
+        let Some(task) = task else { return false };
         task.question = None;
+        task.late = has_passed(task.asked_at, slow, now);
         true
     }
 
@@ -199,8 +203,12 @@ impl Lanes {
         if linked.is_empty() {
             return self.on_failure(tip.lane);
         }
-        let Some(floor) = lane.task.as_ref().map(|task| task.floor) else { return };
+        let Some(Task { floor, late, .. }) = lane.task else { return };
         let cursor = lane.first_missing(at, floor);
+        if late || at.seq > above {
+            // Slow, or less than it could be: another may have more.
+            lane.turn = lane.turn.wrapping_add(1);
+        }
         let Some(task) = &mut lane.task else { return };
         task.ids.extend(linked.iter().map(|id| (id.seq, id.digest)));
         task.cursor = cursor;

@@ -42,6 +42,10 @@ pub(super) struct Task {
     pub(super) failures: usize,
     /// The question that waits for its answer.
     pub(super) question: Option<AskId>,
+    /// When it was asked.
+    pub(super) asked_at: Option<Instant>,
+    /// The last answer took long.
+    pub(super) late: bool,
     /// An answer is being checked.
     pub(super) checking: bool,
     /// Everybody failed: nothing is asked until the next second.
@@ -119,6 +123,8 @@ impl Lane {
 /// What is fetched next of a lane: what is ordered, lowest first; then what is certified; then
 /// what is claimed, those first that were tried least, of those the highest.
 pub(super) fn choose(lane: &mut Lane, follows: bool, now: Instant) -> Option<Task> {
+            asked_at: None,
+            late: false,
     for slice in &lane.missing {
         if let Some(task) = lane.task(Goal::Ordered, slice.top, slice.above) {
             return Some(task);

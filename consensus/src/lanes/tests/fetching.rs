@@ -57,16 +57,21 @@ fn missing_bodies_are_fetched_lowest_first_and_a_lying_peer_is_rotated_away() {
     let lied = answer(&mut node, 2, 1, headers(&lies));
     assert_eq!(lied, [bad, asks(3, 2, ask(&all[3]))], "the next member is asked");
     // Half of the headers, then the rest, then the bodies from the lowest.
-    assert_eq!(answer(&mut node, 3, 2, headers(&all[2..])), [asks(3, 3, ask(&all[1]))]);
-    assert_eq!(answer(&mut node, 3, 3, headers(&all[..2])), [asks(3, 4, ids(&all))]);
-    assert_eq!(answer(&mut node, 3, 4, bodies(&all[..1])), [checks(1, &all[..1])]);
-    assert_eq!(node.verdict(1, true), [persists(1, &all[0]), asks(3, 5, ids(&all[1..]))]);
-    // It lacks the second: what it has is taken, and another is asked.
-    assert_eq!(answer(&mut node, 3, 5, bodies(&all[2..])), [checks(2, &all[2..])]);
-    let rest = [persists(2, &all[2]), persists(3, &all[3]), asks(0, 6, ids(&all[1..2]))];
+    // Who gives only a part makes way for another, what it gave is taken.
+    assert_eq!(answer(&mut node, 3, 2, headers(&all[2..])), [asks(0, 3, ask(&all[1]))]);
+    assert_eq!(answer(&mut node, 0, 3, headers(&all[..2])), [asks(0, 4, ids(&all))]);
+    assert_eq!(answer(&mut node, 0, 4, bodies(&all[..1])), [checks(1, &all[..1])]);
+    assert_eq!(node.verdict(1, true), [persists(1, &all[0]), asks(2, 5, ids(&all[1..]))]);
+    // It lacks the second.
+    assert_eq!(answer(&mut node, 2, 5, bodies(&all[2..])), [checks(2, &all[2..])]);
+    let rest = [persists(2, &all[2]), persists(3, &all[3]), asks(3, 6, ids(&all[1..2]))];
     assert_eq!(node.verdict(2, true), rest);
-    assert_eq!(answer(&mut node, 0, 6, bodies(&all[1..2])), [checks(3, &all[1..2])]);
+    // One that takes its time gives the others their turn too.
+    node.pass(900);
+    assert_eq!(answer(&mut node, 3, 6, bodies(&all[1..2])), [checks(3, &all[1..2])]);
     assert_eq!(node.verdict(3, true), [persists(4, &all[1])], "complete");
+    let next = owner.next(b"5");
+    assert_eq!(node.commit(vec![tip(&next)]), [asks(0, 7, ids(&[next]))]);
 }
 
 #[test]
