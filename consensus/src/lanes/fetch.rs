@@ -9,7 +9,6 @@
 //! At most `FETCHES_MAX` questions or their answers are in memory, at most `FETCHES_PER_PEER_MAX`
 //! wait for one peer. Nothing is fetched for a header whose owner's signature is not checked.
 
-use super::lane::Lane;
 use super::task::{Goal, Task, choose, next_request};
 use super::{Lanes, has_passed};
 use crate::context::Context;
@@ -20,6 +19,10 @@ use chorale_types::ids::{LaneId, LaneSeq, ValidatorIndex};
 use chorale_types::limits::{FETCHES_MAX, FETCHES_PER_PEER_MAX, LANE_BATCHES_MAX};
 use chorale_types::message::{Request, Response};
 use chorale_types::time::Instant;
+
+/// How many of the questions may be for what is only claimed: whoever claims and then is silent
+/// must not keep what is ordered or certified from being fetched.
+const CLAIMS_FETCHED_MAX: usize = FETCHES_MAX / 2;
 
 /// What was asked of a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -59,7 +62,8 @@ impl Lanes {
         // A task that turns out complete is followed by the next; few are without a question.
         for _ in 0..=LANE_BATCHES_MAX {
             let Some(lane) = self.lanes.get_mut(&id) else { return };
-            if lane.task.is_none() {
+            // A claim that waits for its turn keeps nothing else waiting.
+            if lane.task.as_ref().is_none_or(Task::is_claim_not_begun) {
                 lane.task = choose(lane, follows, ctx.now.monotonic);
             }
             let Some(task) = &lane.task else { return };
@@ -84,8 +88,12 @@ impl Lanes {
 
     /// Asks the member whose turn it is, unless all have enough to answer.
     fn ask_next(&mut self, id: LaneId, request: Request, ctx: &mut Context<'_>) {
-        let busy = |lane: &&Lane| lane.task.as_ref().is_some_and(Task::is_busy);
-        if self.lanes.values().filter(busy).count() >= FETCHES_MAX {
+        let tasks = self.lanes.values().filter_map(|lane| lane.task.as_ref());
+        let busy: Vec<&Task> = tasks.filter(|task| task.is_busy()).collect();
+        let claims = busy.iter().filter(|task| task.is_claim()).count();
+        let task = self.lanes.get(&id).and_then(|lane| lane.task.as_ref());
+        let full = claims >= CLAIMS_FETCHED_MAX && task.is_some_and(Task::is_claim);
+        if full || busy.len() >= FETCHES_MAX {
             return;
         }
         let members = self.sources(id);
@@ -203,7 +211,12 @@ impl Lanes {
         if linked.is_empty() {
             return self.on_failure(tip.lane);
         }
-        let Some(Task { floor, late, .. }) = lane.task else { return };
+        let Some(Task { goal, floor, late, .. }) = lane.task else { return };
+        let refused = |id: &BatchId| id.seq >= floor && lane.cannot_stand_on(id);
+        if matches!(goal, Goal::Claimed(_)) && linked.iter().skip(1).chain([&at]).any(refused) {
+            // The bodies would be of no use.
+            return lane.give_up_claim();
+        }
         let cursor = lane.first_missing(at, floor);
         if late || at.seq > above {
             // Slow, or less than it could be: another may have more.

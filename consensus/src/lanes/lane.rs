@@ -88,6 +88,8 @@ pub(super) struct Lane {
     pub(super) rescue_at: Option<Instant>,
     /// How many batches that are not full are acknowledged before more time must pass.
     pub(super) allowance: u64,
+    /// Rescues that each member sent in this second.
+    pub(super) rescues: BTreeMap<ValidatorIndex, u8>,
     /// Acknowledgements sent again in this second.
     pub(super) repeats: usize,
     /// Something of the owner was dropped that may fit once more is ordered.
@@ -107,6 +109,7 @@ impl Lane {
             waiting: BTreeMap::new(),
             missing: Vec::new(),
             claims: BTreeMap::new(),
+            rescues: BTreeMap::new(),
             forks: BTreeSet::new(),
             task: None,
             turn: 0,

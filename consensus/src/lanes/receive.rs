@@ -14,7 +14,7 @@ use crate::job::{Check, Work};
 use crate::note::{Fault, Note};
 use crate::output::{Recipients, Statement};
 use crate::record::Record;
-use chorale_types::batch::{Acknowledgement, Batch, BatchId};
+use chorale_types::batch::{Acknowledgement, Batch, BatchHeader, BatchId};
 use chorale_types::crypto::ed25519::Signature;
 use chorale_types::ids::{LaneId, LaneSeq, ValidatorIndex};
 use chorale_types::limits::{LANE_BATCHES_MAX, LANE_REPEATS_MAX, LANE_WAITING_BYTES_MAX};
@@ -164,6 +164,10 @@ impl Lanes {
                     lane.waiting.remove(&seq);
                     ctx.report(id.owner, Fault::Malformed);
                 }
+                // It keeps its place from another that may stand.
+                Err(NotNow::UnknownPredecessor { .. }) if stands_on_nothing(lane, &batch) => {
+                    lane.waiting.remove(&seq);
+                }
                 // These may pass later; what is ordered waits for the fetch that needs it.
                 Err(
                     NotNow::Ordered { .. }
@@ -250,6 +254,13 @@ impl Lanes {
         ctx.send(Recipients::One(id.lane.owner), statement, None);
         true
     }
+}
+
+/// Whether another batch has the place of this one's predecessor.
+fn stands_on_nothing(lane: &Lane, batch: &Batch) -> bool {
+    let BatchHeader { lane: id, seq, prev, .. } = batch.header;
+    let below = seq.previous().map(|seq| BatchId { lane: id, seq, digest: prev });
+    below.is_some_and(|below| lane.cannot_stand_on(&below))
 }
 
 /// Makes room for a batch among those that wait: the highest places go first. False when this one

@@ -13,13 +13,15 @@ use crate::context::Context;
 use crate::job::{Check, Work};
 use crate::note::{Fault, Note};
 use crate::output::{Recipients, Statement};
-use chorale_types::batch::BatchId;
+use chorale_types::batch::{BatchHeader, BatchId};
 use chorale_types::crypto::ed25519::Signature;
 use chorale_types::ids::{LaneId, LaneSeq, ValidatorIndex};
-use chorale_types::limits::LANE_REPEATS_MAX;
 use chorale_types::message::{Message, RescueMessage, SignedHeader};
 use core::time::Duration;
 use std::sync::Arc;
+
+/// Rescues of one lane that are taken from one member in a second; a period brings one or two.
+const RESCUES_PER_SECOND_MAX: u8 = 4;
 
 /// How long a batch may stay unordered before it is rescued: four view timeouts. The rule allows
 /// fewer views where they pass faster; by time alone nobody can bring a rescue on by running
@@ -37,6 +39,14 @@ pub(super) struct Claim {
     pub(super) attempts: u32,
     /// It is not fetched until it is claimed again.
     pub(super) failed: bool,
+}
+
+impl Claim {
+    /// The batch that the claimed one stands on.
+    pub(super) fn below(&self) -> Option<BatchId> {
+        let BatchHeader { lane, seq, prev, .. } = self.signed.header;
+        Some(BatchId { lane, seq: seq.previous()?, digest: prev })
+    }
 }
 
 impl Lanes {
@@ -58,19 +68,16 @@ impl Lanes {
         if let Some(cert) = lane.certified() {
             ctx.tell(Recipients::All, Message::Availability(Arc::clone(cert)));
         }
-        let top = lane.acknowledged.last_key_value().map(|(seq, digest)| (*seq, *digest));
-        let Some((seq, digest)) = top.filter(|(seq, _)| *seq > lane.certified_seq()) else {
+        let above = lane.acknowledged.range(lane.certified_seq().next()..).rev();
+        let mut held = above.filter_map(|(seq, digest)| lane.held.get(&(*seq, *digest)));
+        // Those that are still being written are on their way.
+        let Some(held) = held.find(|held| held.writing.is_none()).filter(|_| !owns) else {
             return;
         };
-        let Some(held) = lane.held.get(&(seq, digest)).filter(|held| held.writing.is_none()) else {
-            return;
-        };
-        if !owns {
-            let batch = BatchId { lane: id, seq, digest };
-            ctx.note(Note::RescueSent { id: batch });
-            ctx.send(Recipients::All, Statement::Rescue(held.signed), None);
-            self.try_rescue(&batch, ctx);
-        }
+        let (signed, batch) = (held.signed, held.signed.header.id());
+        ctx.note(Note::RescueSent { id: batch });
+        ctx.send(Recipients::All, Statement::Rescue(signed), None);
+        self.try_rescue(&batch, ctx);
     }
 
     /// A member says that a batch is late which it acknowledged.
@@ -81,6 +88,9 @@ impl Lanes {
         ctx: &mut Context<'_>,
     ) {
         let (header, id) = (message.header, message.header.id());
+        if !self.admit_rescue(from, id.lane, ctx) {
+            return;
+        }
         let signed = SignedHeader { header, signature: message.owner_signature };
         if self.is_foreign(&id) {
             // The own signature on it would say that the own key signs elsewhere.
@@ -92,19 +102,13 @@ impl Lanes {
             self.offer_ack(from, &header.acknowledgement(), message.signature, ctx);
             return;
         }
-        let Some(lane) = self.lanes.get_mut(&id.lane) else {
-            ctx.report(from, Fault::WrongContext);
-            return;
-        };
+        let Some(lane) = self.lanes.get_mut(&id.lane) else { return };
         if header.seq == LaneSeq::ZERO || from == id.lane.owner {
             ctx.report(from, Fault::Malformed);
             return;
         }
         if id.seq <= lane.certified_seq() {
-            if let Some(cert) = lane.certified().cloned()
-                && lane.repeats < LANE_REPEATS_MAX
-            {
-                lane.repeats += 1;
+            if let Some(cert) = lane.certified().cloned() {
                 ctx.tell(Recipients::One(from), Message::Availability(cert));
             }
             return;
@@ -129,6 +133,22 @@ impl Lanes {
             Check::Ack(header.acknowledgement(), from, message.signature),
         ];
         let _ = self.try_check(from, Work::All(checks), Subject::Rescue(message), ctx);
+    }
+
+    /// Bounds what one member's rescues of one lane cost here.
+    fn admit_rescue(&mut self, from: ValidatorIndex, id: LaneId, ctx: &mut Context<'_>) -> bool {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            ctx.report(from, Fault::WrongContext);
+            return false;
+        };
+        let count = lane.rescues.entry(from).or_default();
+        let admitted = *count < RESCUES_PER_SECOND_MAX;
+        if admitted {
+            *count += 1;
+        } else {
+            ctx.note(Note::Dropped { what: "rescue", from });
+        }
+        admitted
     }
 
     pub(super) fn on_rescue_checked(

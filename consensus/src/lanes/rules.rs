@@ -74,6 +74,21 @@ impl Lane {
         (self.is_acknowledged(&prev) || self.is_certified(&tip)).then_some(below.bytes_through)
     }
 
+    /// Whether nothing above this batch will be acknowledged here while what is known stays:
+    /// another one is ordered, certified or, above all certificates, acknowledged at its place.
+    pub(super) fn cannot_stand_on(&self, id: &BatchId) -> bool {
+        if self.is_acknowledged(id) {
+            return false;
+        }
+        if id.seq == self.ordered.seq {
+            return id.digest != self.ordered.digest;
+        }
+        match self.certificates.get(&id.seq) {
+            Some(cert) => cert.statement.digest != id.digest,
+            None => id.seq > self.certified_seq() && self.acknowledged.contains_key(&id.seq),
+        }
+    }
+
     /// Rules L2 and L4: whether a batch that is charged so much may be acknowledged.
     pub(super) fn check_acknowledge(
         &self,

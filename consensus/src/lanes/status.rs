@@ -132,6 +132,7 @@ impl Lanes {
     pub(super) fn tell_status_in_turn(&mut self, id: LaneId, ctx: &mut Context<'_>) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.repeats = 0;
+        lane.rescues.clear();
         lane.status_at = None;
         self.tell_status(id, ctx);
         self.repeat_highest(id, ctx);

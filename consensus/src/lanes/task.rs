@@ -57,6 +57,15 @@ impl Task {
         self.question.is_some() || self.checking
     }
 
+    pub(super) const fn is_claim(&self) -> bool {
+        matches!(self.goal, Goal::Claimed(_))
+    }
+
+    /// Nothing was asked yet, or nothing useful answered.
+    pub(super) fn is_claim_not_begun(&self) -> bool {
+        self.is_claim() && !self.is_busy() && self.ids.is_empty()
+    }
+
     pub(super) const fn made_progress(&mut self) {
         self.failures = 0;
     }
@@ -114,6 +123,8 @@ impl Lane {
             cursor,
             failures: 0,
             question: None,
+            asked_at: None,
+            late: false,
             checking: false,
             paused: false,
         })
@@ -123,8 +134,6 @@ impl Lane {
 /// What is fetched next of a lane: what is ordered, lowest first; then what is certified; then
 /// what is claimed, those first that were tried least, of those the highest.
 pub(super) fn choose(lane: &mut Lane, follows: bool, now: Instant) -> Option<Task> {
-            asked_at: None,
-            late: false,
     for slice in &lane.missing {
         if let Some(task) = lane.task(Goal::Ordered, slice.top, slice.above) {
             return Some(task);
@@ -140,7 +149,10 @@ pub(super) fn choose(lane: &mut Lane, follows: bool, now: Instant) -> Option<Tas
     }
     let claims = lane.claims.iter().filter(|(_, claim)| {
         let seq = claim.signed.header.seq;
-        !follows && !claim.failed && !lane.acknowledged.contains_key(&seq)
+        !follows
+            && !claim.failed
+            && !lane.acknowledged.contains_key(&seq)
+            && !claim.below().is_some_and(|below| lane.cannot_stand_on(&below))
     });
     let (member, claim) =
         claims.min_by_key(|(_, claim)| (claim.attempts, Reverse(claim.signed.header.seq)))?;

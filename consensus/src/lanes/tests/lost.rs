@@ -116,7 +116,7 @@ fn a_rescue_takes_the_lane_only_with_the_own_signature() {
     let (mut node, _) = owning(&config);
     let own = Message::Batch(Arc::clone(&one));
     node.step(|lanes, ctx| lanes.on_own(own, ctx));
-    let mut rescue = |node: &mut Node, batch: &Batch, job: u64| {
+    let rescue = |node: &mut Node, batch: &Batch, job: u64| {
         let (header, owner_signature) = (batch.header, batch.owner_signature);
         let signature = sign(index(2), &ack(batch));
         let message = RescueMessage { header, owner_signature, signature };

@@ -2,9 +2,12 @@
 
 use super::net::Net;
 use super::*;
+use crate::input::AskId;
 use crate::note::{Fault, Note};
+use crate::output::{Recipients, Statement};
 use chorale_types::level::Level;
-use chorale_types::message::{Message, Request, RescueMessage};
+use chorale_types::limits::FETCHES_MAX;
+use chorale_types::message::{Message, Request, RescueMessage, Response};
 
 fn rescued(net: &Net, at: usize) -> usize {
     net.notes[at].iter().filter(|note| matches!(note, Note::Rescued { .. })).count()
@@ -170,13 +173,7 @@ fn a_claim_that_nobody_can_show_does_not_hold_up_others() {
     let mut owner = Owner::new(&net.config, 0);
     let real = owner.next(b"real");
     let (_, hidden) = (owner.next(b"2"), owner.next(b"hidden"));
-    let rescue = |batch: &Batch, by: u16| {
-        Message::Rescue(RescueMessage {
-            header: batch.header,
-            owner_signature: batch.owner_signature,
-            signature: sign(index(by), &ack(batch)),
-        })
-    };
+    let rescue = |batch: &Batch, by: u16| Message::Rescue(rescue(batch, by));
     net.stores[2].insert(real.header.digest(), Arc::clone(&real));
     net.deliver(3, 1, rescue(&hidden, 3));
     assert_eq!(net.questions.len(), 1, "one question to its claimer, then it is given up");
@@ -192,11 +189,8 @@ fn claims_of_one_member_never_push_out_anothers() {
     let batches: Vec<_> = (0..20).map(|_| owner.next(b"x")).collect();
     let mut job = 0;
     for (by, batch) in [(2, &batches[0])].into_iter().chain(batches[1..].iter().map(|b| (3, b))) {
-        let message = RescueMessage {
-            header: batch.header,
-            owner_signature: batch.owner_signature,
-            signature: sign(index(by), &ack(batch)),
-        };
+        let message = rescue(batch, by);
+        node.step(|lanes, ctx| lanes.on_lanes_timer(ctx));
         node.step(|lanes, ctx| lanes.on_rescue(index(by), message, ctx));
         job += 1;
         node.verdict(job, true);
@@ -211,4 +205,139 @@ fn claims_of_one_member_never_push_out_anothers() {
     };
     let outputs = node.step(|lanes, ctx| lanes.on_own(Message::Ack(own), ctx));
     assert_eq!(outputs[0], Output::Note(Note::Rescued { id: id(&batches[0]) }));
+}
+
+fn rescue(batch: &Batch, by: u16) -> RescueMessage {
+    RescueMessage {
+        header: batch.header,
+        owner_signature: batch.owner_signature,
+        signature: sign(index(by), &ack(batch)),
+    }
+}
+
+#[test]
+fn a_branch_that_can_never_be_acknowledged_is_not_fetched() {
+    let config = config(&EQUAL, 1);
+    let (mut node, mut owner) = (Node::new(&config), Owner::new(&config, 0));
+    let mut twin = owner.clone();
+    let (one, _) = (owner.next(b"1"), twin.next(b"one"));
+    node.take(&one, 1);
+    let (above, three) = (twin.next(b"two"), twin.next(b"three"));
+    let mut job = 1;
+    let mut claims = |node: &mut Node, batch: &Batch| {
+        let message = rescue(batch, 2);
+        node.step(|lanes, ctx| lanes.on_rescue(index(2), message, ctx));
+        job += 1;
+        node.verdict(job, true)
+    };
+    assert_eq!(claims(&mut node, &above), [], "its own header says so");
+    let asked = claims(&mut node, &three);
+    let headers = Request::Headers { tip: id(&three), above: seq(1) };
+    assert_eq!(asked, [Output::Ask(index(2), AskId(1), headers)]);
+    let response = Response::Headers { headers: vec![signed(&three), signed(&above)] };
+    let out = node.step(|lanes, ctx| {
+        assert!(lanes.on_response(index(2), AskId(1), Some(&response), ctx));
+    });
+    assert_eq!(out, [], "no body is asked for");
+}
+
+#[test]
+fn what_is_claimed_never_takes_all_questions() {
+    let config = config(&[1; 60], 59);
+    let mut node = Node::new(&config);
+    let mut asked = 0;
+    for (at, job) in (0..30).zip(1..) {
+        let batch = Owner::new(&config, at).next(b"hidden");
+        let message = rescue(&batch, at + 1);
+        node.step(|lanes, ctx| lanes.on_rescue(index(at + 1), message, ctx));
+        asked += node.verdict(job, true).len();
+    }
+    assert_eq!(asked, FETCHES_MAX / 2);
+    let tips = (30..59).map(|at| tip(&Owner::new(&config, at).next(b"1"))).collect();
+    assert_eq!(node.commit(tips).len(), FETCHES_MAX / 2);
+}
+
+#[test]
+fn rescues_of_one_member_are_bounded_and_no_other_suffers() {
+    let config = config(&EQUAL, 1);
+    let (mut node, mut owner) = (Node::new(&config), Owner::new(&config, 0));
+    let batches: Vec<_> = (0..6).map(|_| owner.next(b"x")).collect();
+    let from = |node: &mut Node, by: u16, batch: &Batch| {
+        let message = rescue(batch, by);
+        node.step(|lanes, ctx| lanes.on_rescue(index(by), message, ctx))
+    };
+    for batch in &batches[..4] {
+        assert!(matches!(from(&mut node, 3, batch)[..], [Output::Verify(_)]));
+    }
+    let dropped = [Output::Note(Note::Dropped { what: "rescue", from: index(3) })];
+    assert_eq!(from(&mut node, 3, &batches[4]), dropped);
+    assert!(matches!(from(&mut node, 2, &batches[0])[..], [Output::Verify(_)]));
+    node.step(|lanes, ctx| lanes.on_lanes_timer(ctx));
+    assert!(matches!(from(&mut node, 3, &batches[4])[..], [Output::Verify(_)]), "a second later");
+    // With a certificate, everybody is answered, whoever asked how often.
+    node.certify(0, &certificate(&config, &batches[5], &[0, 2, 3]));
+    node.verdict(7, true);
+    for _ in 0..8 {
+        from(&mut node, 3, &batches[0]);
+    }
+    assert!(matches!(from(&mut node, 2, &batches[0])[..], [Output::Send(..)]));
+}
+
+#[test]
+fn a_batch_still_being_written_does_not_keep_those_below_from_being_rescued() {
+    let config = config(&EQUAL, 1);
+    let (mut node, mut owner) = (Node::new(&config), Owner::new(&config, 0));
+    let (one, two) = (owner.next(b"1"), owner.next(b"2"));
+    node.take(&one, 1);
+    node.durable(1);
+    node.pass(4_000);
+    node.take(&two, 2);
+    let out = node.step(|lanes, ctx| lanes.on_lanes_timer(ctx));
+    let sent = Output::Send(Recipients::All, Statement::Rescue(signed(&one)), None);
+    assert!(out.contains(&sent), "{out:?}");
+}
+
+#[test]
+fn what_is_available_outlives_its_owner_and_a_restart_of_all_who_acknowledged() {
+    let mut net = Net::new(&EQUAL);
+    net.link = Box::new(|from, to, message| {
+        !(from == 0 && (to == 3 || matches!(message, Message::Availability(_))))
+    });
+    net.submit(0, b"precious");
+    net.run(50);
+    let batch = only(&net, 0);
+    assert_eq!(net.levels[0], [(id(&batch), Level::Available)]);
+    net.destroy(0);
+    for after in [0, 1_000, 3_000] {
+        net.run(after);
+        net.restart(1);
+        net.restart(2);
+    }
+    net.run(6_000);
+    for at in 1..4 {
+        assert!(net.node(at).lanes.has_certificate(&tip(&batch)), "member {at}");
+    }
+    net.commit(&[tip(&batch)]);
+    assert_eq!(only(&net, 3), batch);
+}
+
+#[test]
+fn a_claim_that_waits_for_its_turn_keeps_nothing_certified_waiting() {
+    let config = config(&[1; 60], 59);
+    let mut node = Node::new(&config);
+    let owners: Vec<Owner> = (0..9).map(|at| Owner::new(&config, at)).collect();
+    let mut made = Vec::new();
+    for ((at, job), mut owner) in (0..9).zip(1..).zip(owners) {
+        made.push(owner.next(b"certified"));
+        let message = rescue(&owner.next(b"hidden"), at + 1);
+        node.step(|lanes, ctx| lanes.on_rescue(index(at + 1), message, ctx));
+        node.verdict(job, true);
+    }
+    let (last, signers) = (&made[8], (0..41).collect::<Vec<_>>());
+    node.certify(8, &certificate(&config, last, &signers));
+    node.verdict(10, true);
+    let named = Body::new(vec![tip(last)]);
+    let asked = node.step(|lanes, ctx| lanes.on_proposed(&named, ctx));
+    let bodies = Request::Batches { ids: vec![id(last)] };
+    assert!(matches!(&asked[..], [Output::Ask(_, _, request)] if *request == bodies), "{asked:?}");
 }
