@@ -118,3 +118,15 @@ fn readiness_is_refused_with_the_reason() {
     handle.inner.stop.cancel();
     assert_eq!(handle.readiness(), Err(NotReady::Stopping));
 }
+
+#[test]
+fn a_lane_given_up_while_running_is_said_with_its_reason() {
+    let handle = handle([true; 3]);
+    let seq = chorale_types::ids::LaneSeq::new(7);
+    let lane_lost = Some(chorale_consensus::LaneLost::NotMadeHere { seq });
+    handle.update(Replica { lane_lost, ..replica() });
+    let status = handle.status();
+    assert_eq!((status.voting, status.owns_lane), (true, false));
+    let why = status.lane_reason.unwrap();
+    assert!(why.starts_with("no lane: place 7 of this node's lane"), "{why}");
+}

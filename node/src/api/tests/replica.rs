@@ -78,4 +78,5 @@ pub(super) const IDLE: Status = Status {
     high_qc_view: View::ZERO,
     voting: true,
     contradicted: None,
+    lane_lost: None,
 };
