@@ -3,11 +3,15 @@
 use anyhow::Context as _;
 use chorale_chaos::report::Report;
 use chorale_chaos::runner::{Order, Summary, run, run_seed};
-use chorale_chaos::sim::plan::Plan;
+use chorale_chaos::sim::plan::{Frame, Plan};
 use chorale_chaos::sim::trace::Trace;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// Events, messages and outputs are allocated and freed by the million.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Faults for Chorale.
 #[derive(Parser)]
@@ -40,6 +44,9 @@ struct Sim {
     /// Least simulated seconds of each.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(8..=3600))]
     seconds: u64,
+    /// Clusters of so many members, instead of 1 to 10 as each seed draws.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10))]
+    validators: Option<u16>,
     /// Threads.
     #[arg(long, default_value_t = 2, value_parser = parse_jobs)]
     jobs: usize,
@@ -84,15 +91,15 @@ impl Sim {
             Some(seed) => seed..seed.checked_add(1).context("the last seed is 2^64 - 2")?,
             None => self.from..self.from.checked_add(self.seeds).context("too many seeds")?,
         };
+        let frame = Frame { seconds: self.seconds, validators: self.validators };
         if self.plan {
-            println!("{:#?}", Plan::draw(seeds.start, self.seconds));
+            println!("{:#?}", Plan::draw(seeds.start, frame));
             return Ok(ExitCode::SUCCESS);
         }
         if self.trace {
-            let _ = run_seed(seeds.start, self.seconds, Trace::new(true, true));
+            let _ = run_seed(seeds.start, frame, Trace::new(true, true));
         }
-        let order =
-            Order { seeds, seconds: self.seconds, jobs: self.jobs, keep_going: self.keep_going };
+        let order = Order { seeds, frame, jobs: self.jobs, keep_going: self.keep_going };
         let summary = run(&order, say_progress);
         let report = Report::new(&order, &summary);
         match &self.json {

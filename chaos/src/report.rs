@@ -19,6 +19,8 @@ pub struct Report {
     pub seeds_run: u64,
     /// Least simulated seconds of each.
     pub seconds: u64,
+    /// Members of each cluster; drawn by each seed when absent.
+    pub validators: Option<u16>,
     /// Threads.
     pub jobs: usize,
     /// Planted bugs in this build.
@@ -114,7 +116,8 @@ impl Report {
             first_seed: order.seeds.start,
             seeds: order.seeds.end - order.seeds.start,
             seeds_run: summary.seeds,
-            seconds: order.seconds,
+            seconds: order.frame.seconds,
+            validators: order.frame.validators,
             jobs: order.jobs,
             mutants: mutants(),
             signatures: SIGNATURES,

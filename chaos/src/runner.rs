@@ -2,7 +2,7 @@
 
 use crate::counters::Counters;
 use crate::invariants::Violation;
-use crate::sim::plan::Plan;
+use crate::sim::plan::{Frame, Plan};
 use crate::sim::trace::Trace;
 use crate::sim::world::{Outcome, World};
 use std::ops::Range;
@@ -19,8 +19,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 pub struct Order {
     /// The seeds.
     pub seeds: Range<u64>,
-    /// Least simulated seconds of each.
-    pub seconds: u64,
+    /// What the seeds do not decide.
+    pub frame: Frame,
     /// Threads.
     pub jobs: usize,
     /// Whether to go on after a violation.
@@ -61,8 +61,8 @@ pub struct Failure {
 
 /// Runs one seed. A replica's failed assertion is a violation like any other.
 #[must_use]
-pub fn run_seed(seed: u64, seconds: u64, trace: Trace) -> Outcome {
-    run_plan(Plan::draw(seed, seconds), trace)
+pub fn run_seed(seed: u64, frame: Frame, trace: Trace) -> Outcome {
+    run_plan(Plan::draw(seed, frame), trace)
 }
 
 /// Runs one plan.
@@ -100,7 +100,7 @@ pub fn run(order: &Order, progress: impl Fn(u64, &Summary) + Sync) -> Summary {
             if seed >= order.seeds.end {
                 break;
             }
-            let outcome = run_seed(seed, order.seconds, Trace::new(false, false));
+            let outcome = run_seed(seed, order.frame, Trace::new(false, false));
             if outcome.violation.is_some() && !order.keep_going {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -122,10 +122,10 @@ pub fn run(order: &Order, progress: impl Fn(u64, &Summary) + Sync) -> Summary {
         }
     });
     let (outcomes, ..) = state.into_inner().expect("all threads are done");
-    summarize(outcomes, order.seconds, start)
+    summarize(outcomes, order.frame, start)
 }
 
-fn summarize(mut outcomes: Vec<Outcome>, seconds: u64, start: Instant) -> Summary {
+fn summarize(mut outcomes: Vec<Outcome>, frame: Frame, start: Instant) -> Summary {
     outcomes.sort_by_key(|outcome| outcome.seed);
     let mut summary = Summary::default();
     for outcome in outcomes {
@@ -138,7 +138,7 @@ fn summarize(mut outcomes: Vec<Outcome>, seconds: u64, start: Instant) -> Summar
         summary.slowest_after_heal = summary.slowest_after_heal.max(wait);
         summary.faulty_run = summary.faulty_run.max(outcome.faulty_run);
         if let Some(violation) = outcome.violation {
-            let lines = last_lines(outcome.seed, seconds);
+            let lines = last_lines(outcome.seed, frame);
             summary.failures.push(Failure { seed: outcome.seed, violation, lines });
         }
     }
@@ -147,6 +147,6 @@ fn summarize(mut outcomes: Vec<Outcome>, seconds: u64, start: Instant) -> Summar
 }
 
 /// The last lines of a seed that failed: it is run again, with lines.
-fn last_lines(seed: u64, seconds: u64) -> Vec<String> {
-    run_seed(seed, seconds, Trace::new(true, false)).lines
+fn last_lines(seed: u64, frame: Frame) -> Vec<String> {
+    run_seed(seed, frame, Trace::new(true, false)).lines
 }

@@ -157,14 +157,31 @@ pub struct Plan {
     pub encode: bool,
 }
 
-impl Plan {
-    /// Draws the plan of a seed, for a run of at least `seconds`.
+/// What a seed does not decide.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// Least simulated seconds; a run shorter than eight is eight long.
+    pub seconds: u64,
+    /// How many members; drawn when absent.
+    pub validators: Option<u16>,
+}
+
+impl Frame {
+    /// Runs of at least `seconds`, of clusters of any size.
     #[must_use]
-    pub fn draw(seed: u64, seconds: u64) -> Self {
+    pub const fn of(seconds: u64) -> Self {
+        Self { seconds, validators: None }
+    }
+}
+
+impl Plan {
+    /// Draws the plan of a seed.
+    #[must_use]
+    pub fn draw(seed: u64, frame: Frame) -> Self {
         let mut rng = Rng::new(seed, Stream::Plan);
-        let end_min = seconds.max(8) * SECOND;
+        let end_min = frame.seconds.max(8) * SECOND;
         let heal_at = (end_min - end_min / 4).max(end_min.saturating_sub(15 * SECOND));
-        let mut members = draw_members(&mut rng);
+        let mut members = draw_members(frame.validators, &mut rng);
         draw_roles(&mut members, &mut rng);
         let rollups = (1..=rng.between(1, 3)).map(RollupId::new).collect();
         let mut links = draw_links(&mut rng);
@@ -205,16 +222,20 @@ impl Plan {
     }
 }
 
-fn draw_members(rng: &mut Rng) -> Vec<Member> {
-    let count = match rng.below(20) {
-        0 => 1,
-        1 => 2,
-        2 => 3,
-        3 => 5,
-        4 => 6,
-        5 => 7,
+fn draw_members(count: Option<u16>, rng: &mut Rng) -> Vec<Member> {
+    let drawn = match rng.below(32) {
+        0 | 1 => 1,
+        2 => 2,
+        3 | 4 => 3,
+        5 | 6 => 5,
+        7 => 6,
+        8 | 9 => 7,
+        10 => 8,
+        11 => 9,
+        12 => 10,
         _ => 4,
     };
+    let count = count.unwrap_or(drawn);
     let even = rng.chance(700_000) || count < 4;
     let mut members: Vec<Member> = (0..count)
         .map(|_| Member {
@@ -259,6 +280,7 @@ fn draw_roles(members: &mut [Member], rng: &mut Rng) {
 fn draw_params(rng: &mut Rng) -> Params {
     Params {
         block_interval_min_ms: rng.pick(&[20, 20, 50, 100]),
+        idle_block_interval_ms: rng.pick(&[40, 80, 120, 200, 500]),
         batch_interval_ms: rng.pick(&[10, 10, 50]),
         ..Params::default()
     }
@@ -289,8 +311,8 @@ fn draw_machine(rng: &mut Rng) -> Machine {
 
 fn draw_work(rng: &mut Rng) -> Work {
     Work {
-        every: rng.pick(&[50, 150, 150, 400, 1_500]) * MILLI,
-        burst_max: rng.pick(&[1, 4, 12]),
+        every: rng.pick(&[100, 400, 1_000, 2_500, 6_000]) * MILLI,
+        burst_max: rng.pick(&[1, 2, 4, 12]),
         bytes_max: rng.pick(&[40, 200]),
         twice: rng.pick(&[0, 50_000, 300_000]),
     }
@@ -304,7 +326,7 @@ mod tests {
     fn the_faulty_and_the_left_behind_are_within_what_the_chain_stands() {
         let mut sizes = std::collections::BTreeSet::new();
         for seed in 0..2_000 {
-            let plan = Plan::draw(seed, 60);
+            let plan = Plan::draw(seed, Frame::of(60));
             sizes.insert(plan.members.len());
             let total: u64 = plan.stakes().iter().sum();
             let bad = |m: &&Member| m.behaviour.is_some() || m.doomed || !m.core;
@@ -313,12 +335,12 @@ mod tests {
             assert!(plan.faults.is_sorted_by_key(|fault| fault.0), "seed {seed}");
             assert!(plan.faults.iter().all(|fault| fault.0 < plan.heal_at), "seed {seed}");
         }
-        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_plan_is_a_function_of_its_seed() {
-        assert_eq!(Plan::draw(5, 60), Plan::draw(5, 60));
-        assert_ne!(Plan::draw(5, 60).schedule, Plan::draw(6, 60).schedule);
+        assert_eq!(Plan::draw(5, Frame::of(60)), Plan::draw(5, Frame::of(60)));
+        assert_ne!(Plan::draw(5, Frame::of(60)).schedule, Plan::draw(6, Frame::of(60)).schedule);
     }
 }

@@ -1,6 +1,7 @@
 //! Every seed that ever failed, and a few that never did, run again.
 
 use chorale_chaos::runner::{Order, run, run_seed};
+use chorale_chaos::sim::plan::Frame;
 use chorale_chaos::sim::trace::Trace;
 
 /// Seeds and what they found, from `seeds.txt`.
@@ -20,14 +21,14 @@ fn recorded() -> Vec<(u64, u64, &'static str)> {
 #[test]
 fn seeds_that_once_failed_are_clean() {
     for (seed, seconds, bug) in recorded() {
-        let outcome = run_seed(seed, seconds, Trace::new(false, false));
+        let outcome = run_seed(seed, Frame::of(seconds), Trace::new(false, false));
         assert_eq!(outcome.violation, None, "seed {seed} ({bug})");
     }
 }
 
 #[test]
 fn a_slice_of_seeds_is_clean() {
-    let order = Order { seeds: 0..40, seconds: 30, jobs: 2, keep_going: true };
+    let order = Order { seeds: 0..40, frame: Frame::of(30), jobs: 2, keep_going: true };
     let summary = run(&order, |_, _| {});
     let failed: Vec<_> = summary.failures.iter().map(|f| (f.seed, &f.violation)).collect();
     assert!(failed.is_empty(), "{failed:#?}");

@@ -5,7 +5,7 @@ use crate::rng::Rng;
 use crate::sim::queue::Micros;
 
 /// Mean time between faults, for the four intensities.
-const EVERY: [Micros; 4] = [20 * SECOND, 6 * SECOND, 2 * SECOND, 700 * MILLI];
+const EVERY: [Micros; 4] = [20 * SECOND, 8 * SECOND, 3 * SECOND, SECOND];
 
 /// Draws faults between the first second and `end`.
 pub(super) fn draw(members: &[Member], end: Micros, rng: &mut Rng) -> Vec<(Micros, Fault)> {
