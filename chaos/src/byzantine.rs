@@ -20,9 +20,11 @@ use equivocator::Equivocator;
 use forker::Forker;
 use lane_owner::LaneOwner;
 use liar::Liar;
+use serde::{Deserialize, Serialize};
 
 /// What a faulty member does wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
     /// Packs two batches for one place of its lane and shows each to some.
     pub lane: bool,

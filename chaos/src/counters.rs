@@ -55,6 +55,10 @@ counters! {
     reproposals: required,
     /// Certificates assembled from votes inside timeouts.
     backup_certs: required,
+    /// Faults that were planned.
+    faults: required,
+    /// Of those, faults whose effect was seen.
+    faults_felt: required,
     /// Nodes that stopped.
     crashes: required,
     /// Of those, with the power gone.

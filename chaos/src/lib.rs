@@ -5,7 +5,8 @@
 //! vote record, recovery and ordering; around them it puts a world of its own: [`sim`] the queue
 //! of events, the links, the disks and the users, [`byzantine`] the members that lie,
 //! [`invariants`] what must hold all the same. [`runner`] runs many seeds, [`report`] says what
-//! came of them. A seed and a commit are a complete bug report.
+//! came of them. A seed and a commit are a complete bug report; [`shrink`] makes a seed that failed
+//! into a small [`scenario`].
 
 pub mod byzantine;
 pub mod counters;
@@ -13,4 +14,6 @@ pub mod invariants;
 pub mod report;
 pub mod rng;
 pub mod runner;
+pub mod scenario;
+pub mod shrink;
 pub mod sim;

@@ -82,6 +82,7 @@ pub fn run_plan(plan: Plan, trace: Trace) -> Outcome {
             simulated: 0,
             slowest_after_heal: 0,
             faulty_run: 0,
+            unfelt: Vec::new(),
             lines: Vec::new(),
         }
     })

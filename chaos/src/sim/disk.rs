@@ -22,6 +22,8 @@ struct File {
     unsynced: Vec<(usize, Vec<u8>, Vec<u8>)>,
     /// Whether the name survives a crash.
     named: bool,
+    /// Where the next write lands, if not where it should.
+    misdirected: Option<usize>,
 }
 
 /// Named files in memory, with a crash. A handle: clones are the same disk, so that whoever made a
@@ -71,11 +73,18 @@ impl SimDisk {
     }
 
     /// One byte of a file rots.
-    pub fn rot(&self, name: &str, at: usize, mask: u8) {
+    /// False when there is no such byte.
+    pub fn rot(&self, name: &str, at: usize, mask: u8) -> bool {
         let mut inner = self.0.borrow_mut();
-        if let Some(byte) = inner.files.get_mut(name).and_then(|file| file.bytes.get_mut(at)) {
-            *byte ^= mask;
-        }
+        let byte = inner.files.get_mut(name).and_then(|file| file.bytes.get_mut(at));
+        byte.map(|byte| *byte ^= mask).is_some()
+    }
+
+    /// The next write to a file lands at `at` instead. False when there is no such file.
+    pub fn misdirect(&self, name: &str, at: u64) -> bool {
+        let mut inner = self.0.borrow_mut();
+        let file = inner.files.get_mut(name);
+        file.map(|file| file.misdirected = usize::try_from(at).ok()).is_some()
     }
 }
 
@@ -155,7 +164,9 @@ impl Disk for SimDisk {
         let mut inner = self.0.borrow_mut();
         inner.spend("write", name)?;
         let file = inner.file(name)?;
-        let at = usize::try_from(offset).expect("simulated files are small");
+        let wanted = usize::try_from(offset).expect("simulated files are small");
+        let elsewhere = file.misdirected.take().filter(|at| at + bytes.len() <= file.bytes.len());
+        let at = elsewhere.unwrap_or(wanted);
         let place = &mut file.bytes[at..at + bytes.len()];
         file.unsynced.push((at, place.to_vec(), bytes.to_vec()));
         place.copy_from_slice(bytes);

@@ -1,6 +1,5 @@
 //! What happens in a simulated world.
 
-use super::plan::Fault;
 use super::queue::Micros;
 use chorale_consensus::Input;
 use chorale_consensus::input::AskId;
@@ -36,12 +35,12 @@ pub(crate) enum Event {
     Connect { from: usize, to: usize },
     /// A node starts.
     Start(usize),
-    /// A fault of the plan.
-    Fault(Fault),
-    /// A cut direction delivers again.
-    HealCut { from: usize, to: usize },
-    /// Two sides hear each other again.
-    HealSplit { side: u32 },
+    /// A fault of the plan, by its place there.
+    Fault(usize),
+    /// The links that a fault cut deliver again.
+    HealLinks(usize),
+    /// A slow machine is as fast as before.
+    Hasten { node: usize, fault: usize },
     /// Users submit.
     Submit,
     /// A user submits to one node what must become final in time.
@@ -92,9 +91,9 @@ impl Event {
             Self::AskTimeout { run, to, id } => (6, wide(run.node), wide(*to), id.0),
             Self::Connect { from, to } => (7, wide(*from), wide(*to), 0),
             Self::Start(node) => (8, wide(*node), 0, 0),
-            Self::Fault(_) => (9, 0, 0, 0),
-            Self::HealCut { from, to } => (10, wide(*from), wide(*to), 0),
-            Self::HealSplit { side } => (11, u64::from(*side), 0, 0),
+            Self::Fault(fault) => (9, wide(*fault), 0, 0),
+            Self::HealLinks(fault) => (10, wide(*fault), 0, 0),
+            Self::Hasten { node, fault } => (11, wide(*node), wide(*fault), 0),
             Self::Submit => (12, 0, 0, 0),
             Self::Probe { node } => (13, wide(*node), 0, 0),
             Self::Heal => (14, 0, 0, 0),
@@ -116,8 +115,8 @@ impl Event {
             Self::Probe { node } => Some(*node),
             Self::Start(_)
             | Self::Fault(_)
-            | Self::HealCut { .. }
-            | Self::HealSplit { .. }
+            | Self::HealLinks(_)
+            | Self::Hasten { .. }
             | Self::Submit
             | Self::Heal
             | Self::Tick => None,

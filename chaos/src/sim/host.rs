@@ -51,13 +51,13 @@ impl SimHost<'_> {
 
     fn write_lane(&mut self, id: RecordId, write: LaneWrite) {
         if self.body.lane_writer.push((id, write)) {
-            let delay = self.shared.sync_delay();
+            let delay = self.shared.sync_delay(self.body.run.node);
             self.later(delay, Event::LanesWritten(self.body.run));
         }
     }
 
     fn signed_later(&mut self, to: Recipients, message: Message) {
-        let delay = self.shared.sign_delay();
+        let delay = self.shared.sign_delay(self.body.run.node);
         self.body.signing += 1;
         self.later(delay, Event::Signed(self.body.run, to, message));
     }
@@ -68,7 +68,7 @@ impl Host for SimHost<'_> {
         match record {
             Record::Vote { blocks, record } => {
                 if self.body.vote_writer.push(VoteJob { id, blocks, record }) {
-                    let delay = self.shared.sync_delay();
+                    let delay = self.shared.sync_delay(self.body.run.node);
                     self.later(delay, Event::VotesWritten(self.body.run));
                 }
             }
@@ -99,7 +99,7 @@ impl Host for SimHost<'_> {
 
     fn verify(&mut self, job: Job) {
         let verdict = self.shared.verifier.answer(&job.work);
-        let delay = self.shared.verify_delay();
+        let delay = self.shared.verify_delay(self.body.run.node);
         self.later(delay, Event::Input(self.body.run, Input::Checked(job.id, verdict)));
     }
 
@@ -136,7 +136,7 @@ impl Host for SimHost<'_> {
         }
         if !self.body.ordering {
             self.body.ordering = true;
-            let delay = self.shared.order_delay();
+            let delay = self.shared.order_delay(self.body.run.node);
             self.later(delay, Event::Order(self.body.run));
         }
     }

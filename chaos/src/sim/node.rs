@@ -39,8 +39,10 @@ pub(crate) struct Node {
     pub(crate) running: Option<Running>,
     /// Its process stands still until then.
     pub(crate) paused_until: Micros,
-    /// It crashes when its next vote record is durable, and is down this long.
-    pub(crate) trap: Option<Micros>,
+    /// Which fault of the plan did that.
+    pub(crate) paused_by: Option<usize>,
+    /// It crashes when its next vote record is durable, and is down this long; by which fault.
+    pub(crate) trap: Option<(Micros, usize)>,
     /// It lost its data for good; what runs now is another machine with its keys.
     pub(crate) destroyed: bool,
     /// It does not start again.
@@ -141,6 +143,7 @@ impl Node {
             boot: 0,
             running: None,
             paused_until: 0,
+            paused_by: None,
             trap: None,
             destroyed: false,
             retired: false,

@@ -1,16 +1,19 @@
-//! A seed made into the list of everything that will be done to a cluster: the only place where
-//! chance becomes parameters. Printed whole, a plan says what a run was.
+//! Everything that will be done to a cluster: drawn from a seed, or written by hand in a scenario
+//! file. Printed whole, a plan says what a run was.
 
-mod faults;
+mod check;
+mod draw;
 
-use super::cluster::schedule_seed;
+pub use check::PlanError;
+pub use draw::Frame;
+
 use super::network::LinkProfile;
 use super::queue::Micros;
 use crate::byzantine::Behaviour;
-use crate::rng::{Rng, Stream};
+use crate::scenario::span;
 use chorale_types::genesis::Params;
 use chorale_types::ids::RollupId;
-use chorale_types::validators::faulty_stake_max;
+use serde::{Deserialize, Serialize};
 
 /// One second.
 pub const SECOND: Micros = 1_000_000;
@@ -18,7 +21,8 @@ pub const SECOND: Micros = 1_000_000;
 pub const MILLI: Micros = 1_000;
 
 /// Something done to the cluster at a moment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Fault {
     /// A node's process ends, with or without the power, and starts again.
     Crash {
@@ -27,6 +31,7 @@ pub enum Fault {
         /// Whether unsynced bytes may be lost.
         power: bool,
         /// How long it is down.
+        #[serde(with = "span")]
         down: Micros,
     },
     /// The same, at the moment when the node's next vote record became durable and before
@@ -35,6 +40,7 @@ pub enum Fault {
         /// Which.
         node: usize,
         /// How long it is down.
+        #[serde(with = "span")]
         down: Micros,
     },
     /// A node is lost with all its data; another starts empty with its keys.
@@ -42,6 +48,7 @@ pub enum Fault {
         /// Which.
         node: usize,
         /// How long until the other starts.
+        #[serde(with = "span")]
         down: Micros,
     },
     /// A node stands still and then goes on as if nothing had happened.
@@ -49,6 +56,7 @@ pub enum Fault {
         /// Which.
         node: usize,
         /// How long.
+        #[serde(with = "span")]
         long: Micros,
     },
     /// One direction of a link delivers nothing.
@@ -58,6 +66,7 @@ pub enum Fault {
         /// The receiver.
         to: usize,
         /// How long.
+        #[serde(with = "span")]
         long: Micros,
     },
     /// Members on the two sides of a line do not hear each other.
@@ -65,6 +74,7 @@ pub enum Fault {
         /// One side, a bit for each member.
         side: u32,
         /// How long.
+        #[serde(with = "span")]
         long: Micros,
     },
     /// One direction of a link holds messages back and then delivers all of them.
@@ -74,6 +84,25 @@ pub enum Fault {
         /// The receiver.
         to: usize,
         /// How long.
+        #[serde(with = "span")]
+        long: Micros,
+    },
+    /// One member hears nobody, or is heard by nobody, or both.
+    Isolate {
+        /// Which.
+        node: usize,
+        /// Whether it hears nobody.
+        deaf: bool,
+        /// Whether nobody hears it.
+        mute: bool,
+        /// How long.
+        #[serde(with = "span")]
+        long: Micros,
+    },
+    /// Everybody hears the two members beside it and nobody else.
+    Ring {
+        /// How long.
+        #[serde(with = "span")]
         long: Micros,
     },
     /// A byte of one copy of a vote record rots.
@@ -81,27 +110,68 @@ pub enum Fault {
         /// Whose.
         node: usize,
     },
+    /// The next write of one copy of a vote record lands elsewhere in the file.
+    Misdirect {
+        /// Whose.
+        node: usize,
+    },
+    /// The wall clock of a node jumps.
+    ClockStep {
+        /// Whose.
+        node: usize,
+        /// How far ahead it is from then on, in milliseconds.
+        ahead_ms: u64,
+    },
+    /// A node's disk and processor are slow.
+    Slow {
+        /// Whose.
+        node: usize,
+        /// Everything takes so many times as long.
+        factor: u32,
+        /// How long.
+        #[serde(with = "span")]
+        long: Micros,
+    },
+}
+
+/// A fault and its moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timed {
+    /// When.
+    #[serde(with = "span")]
+    pub at: Micros,
+    /// What.
+    pub fault: Fault,
 }
 
 /// Latencies of one node's own machine, in microseconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Machine {
     /// Least time for a synced write.
+    #[serde(with = "span")]
     pub sync_min: Micros,
     /// Most time for a synced write.
+    #[serde(with = "span")]
     pub sync_max: Micros,
     /// Most time to sign.
+    #[serde(with = "span")]
     pub sign_max: Micros,
     /// Most time to check signatures.
+    #[serde(with = "span")]
     pub verify_max: Micros,
     /// Most time to order a block.
+    #[serde(with = "span")]
     pub order_max: Micros,
 }
 
 /// What users do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Work {
     /// Mean time between submit calls.
+    #[serde(with = "span")]
     pub every: Micros,
     /// Most transactions in a call.
     pub burst_max: u64,
@@ -112,7 +182,8 @@ pub struct Work {
 }
 
 /// One member.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Member {
     /// Its weight.
     pub stake: u64,
@@ -127,12 +198,13 @@ pub struct Member {
 }
 
 /// Everything that will be done.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// What it was drawn from.
     pub seed: u64,
-    /// What the leader schedule is drawn from.
-    pub schedule: [u8; 32],
+    /// What the leader schedule is drawn from, with the seed: another number, another schedule.
+    pub schedule: u64,
     /// The members.
     pub members: Vec<Member>,
     /// The rollups.
@@ -148,199 +220,22 @@ pub struct Plan {
     /// The users.
     pub work: Work,
     /// Faults by time.
-    pub faults: Vec<(Micros, Fault)>,
+    #[serde(default)]
+    pub faults: Vec<Timed>,
     /// When the second phase begins.
+    #[serde(with = "span")]
     pub heal_at: Micros,
     /// No run is shorter.
+    #[serde(with = "span")]
     pub end_min: Micros,
     /// Whether messages pass the wire as bytes.
     pub encode: bool,
 }
 
-/// What a seed does not decide.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Frame {
-    /// Least simulated seconds; a run shorter than eight is eight long.
-    pub seconds: u64,
-    /// How many members; drawn when absent.
-    pub validators: Option<u16>,
-}
-
-impl Frame {
-    /// Runs of at least `seconds`, of clusters of any size.
-    #[must_use]
-    pub const fn of(seconds: u64) -> Self {
-        Self { seconds, validators: None }
-    }
-}
-
 impl Plan {
-    /// Draws the plan of a seed.
-    #[must_use]
-    pub fn draw(seed: u64, frame: Frame) -> Self {
-        let mut rng = Rng::new(seed, Stream::Plan);
-        let end_min = frame.seconds.max(8) * SECOND;
-        let heal_at = (end_min - end_min / 4).max(end_min.saturating_sub(15 * SECOND));
-        let mut members = draw_members(frame.validators, &mut rng);
-        draw_roles(&mut members, &mut rng);
-        let rollups = (1..=rng.between(1, 3)).map(RollupId::new).collect();
-        let mut links = draw_links(&mut rng);
-        if members.iter().any(|member| member.behaviour.is_some_and(|b| b.forks)) {
-            // Forks need many views, and messages that arrive.
-            links.loss = links.loss.min(20_000);
-            links.delay_max = links.delay_max.min(120 * MILLI);
-        }
-        let faults = faults::draw(&members, heal_at, &mut rng);
-        Self {
-            seed,
-            schedule: schedule_seed(rng.any()),
-            members,
-            rollups,
-            params: draw_params(&mut rng),
-            links,
-            healed: LinkProfile {
-                delay_min: MILLI / 2,
-                delay_max: rng.pick(&[2, 20, 60]) * MILLI,
-                tail: 0,
-                loss: 0,
-                duplicate: links.duplicate,
-                reorder: links.reorder,
-            },
-            machine: draw_machine(&mut rng),
-            work: draw_work(&mut rng),
-            faults,
-            heal_at,
-            end_min,
-            encode: rng.chance(250_000),
-        }
-    }
-
     /// The stakes in order.
     #[must_use]
     pub fn stakes(&self) -> Vec<u64> {
         self.members.iter().map(|member| member.stake).collect()
-    }
-}
-
-fn draw_members(count: Option<u16>, rng: &mut Rng) -> Vec<Member> {
-    let drawn = match rng.below(32) {
-        0 | 1 => 1,
-        2 => 2,
-        3 | 4 => 3,
-        5 | 6 => 5,
-        7 => 6,
-        8 | 9 => 7,
-        10 => 8,
-        11 => 9,
-        12 => 10,
-        _ => 4,
-    };
-    let count = count.unwrap_or(drawn);
-    let even = rng.chance(700_000) || count < 4;
-    let mut members: Vec<Member> = (0..count)
-        .map(|_| Member {
-            stake: if even { 1 } else { rng.between(10, 19) },
-            behaviour: None,
-            clock_ahead_ms: rng.below(150),
-            core: true,
-            doomed: false,
-        })
-        .collect();
-    if even && rng.chance(200_000) {
-        let unit = rng.between(1, 1_000_000_000);
-        members.iter_mut().for_each(|member| member.stake = unit);
-    }
-    members
-}
-
-/// Who is faulty, who will lose everything, and who is left behind: at most the stake that the
-/// chain stands, all together.
-fn draw_roles(members: &mut [Member], rng: &mut Rng) {
-    let total = members.iter().map(|member| member.stake).sum();
-    let mut left = faulty_stake_max(total);
-    let mut order: Vec<usize> = (0..members.len()).collect();
-    rng.shuffle(&mut order);
-    for index in order {
-        let member = &mut members[index];
-        if member.stake > left || rng.chance(100_000) {
-            continue;
-        }
-        left -= member.stake;
-        match rng.below(10) {
-            0..6 => member.behaviour = Some(Behaviour::draw(rng)),
-            6..8 => {
-                member.doomed = true;
-                member.core = false;
-            }
-            _ => member.core = false,
-        }
-    }
-}
-
-fn draw_params(rng: &mut Rng) -> Params {
-    Params {
-        block_interval_min_ms: rng.pick(&[20, 20, 50, 100]),
-        idle_block_interval_ms: rng.pick(&[40, 80, 120, 200, 500]),
-        batch_interval_ms: rng.pick(&[10, 10, 50]),
-        ..Params::default()
-    }
-}
-
-fn draw_links(rng: &mut Rng) -> LinkProfile {
-    let (low, high) = rng.pick(&[(1, 2), (1, 2), (5, 30), (20, 120), (60, 240), (5, 900)]);
-    LinkProfile {
-        delay_min: low * MILLI / 2,
-        delay_max: high * MILLI,
-        tail: rng.pick(&[0, 0, 2_000, 20_000]),
-        loss: rng.pick(&[0, 0, 1_000, 20_000, 100_000, 250_000]),
-        duplicate: rng.pick(&[0, 1_000, 50_000]),
-        reorder: rng.chance(600_000),
-    }
-}
-
-fn draw_machine(rng: &mut Rng) -> Machine {
-    let sync_max = rng.pick(&[1, 4, 4, 20, 120]) * MILLI;
-    Machine {
-        sync_min: MILLI / 4,
-        sync_max,
-        sign_max: rng.pick(&[300, 300, 3_000]),
-        verify_max: rng.pick(&[1_000, 1_000, 10_000]),
-        order_max: rng.pick(&[500, 500, 200_000]),
-    }
-}
-
-fn draw_work(rng: &mut Rng) -> Work {
-    Work {
-        every: rng.pick(&[100, 400, 1_000, 2_500, 6_000]) * MILLI,
-        burst_max: rng.pick(&[1, 2, 4, 12]),
-        bytes_max: rng.pick(&[40, 200]),
-        twice: rng.pick(&[0, 50_000, 300_000]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_faulty_and_the_left_behind_are_within_what_the_chain_stands() {
-        let mut sizes = std::collections::BTreeSet::new();
-        for seed in 0..2_000 {
-            let plan = Plan::draw(seed, Frame::of(60));
-            sizes.insert(plan.members.len());
-            let total: u64 = plan.stakes().iter().sum();
-            let bad = |m: &&Member| m.behaviour.is_some() || m.doomed || !m.core;
-            let faulty: u64 = plan.members.iter().filter(bad).map(|m| m.stake).sum();
-            assert!(faulty <= faulty_stake_max(total), "seed {seed}");
-            assert!(plan.faults.is_sorted_by_key(|fault| fault.0), "seed {seed}");
-            assert!(plan.faults.iter().all(|fault| fault.0 < plan.heal_at), "seed {seed}");
-        }
-        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_plan_is_a_function_of_its_seed() {
-        assert_eq!(Plan::draw(5, Frame::of(60)), Plan::draw(5, Frame::of(60)));
-        assert_ne!(Plan::draw(5, Frame::of(60)).schedule, Plan::draw(6, Frame::of(60)).schedule);
     }
 }

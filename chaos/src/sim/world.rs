@@ -9,7 +9,7 @@ mod heal;
 mod net;
 mod writers;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, schedule_seed};
 use super::event::{Event, Run};
 use super::host::SimHost;
 use super::network::Network;
@@ -52,6 +52,10 @@ pub(crate) struct Shared {
     healed: bool,
     leaders: Leaders,
     forker: Option<usize>,
+    /// Faults of the plan, by place, that are known to have had an effect.
+    felt: BTreeSet<usize>,
+    /// How much slower each node's machine is now.
+    slowness: Vec<u64>,
 }
 
 /// A cluster in a run.
@@ -77,6 +81,8 @@ pub struct Outcome {
     pub slowest_after_heal: Micros,
     /// The longest run of views whose leaders were not healed: `b` of the bound.
     pub faulty_run: u64,
+    /// Faults of the plan, by place, that had no effect that could be shown.
+    pub unfelt: Vec<usize>,
     /// The last lines, if lines were kept.
     pub lines: Vec<String>,
 }
@@ -85,7 +91,7 @@ impl World {
     /// A cluster that starts by a plan.
     #[must_use]
     pub fn new(plan: Plan, trace: Trace) -> Self {
-        let cluster = Cluster::new(&plan.stakes(), &plan.rollups, plan.params, plan.schedule);
+        let cluster = Cluster::new(&plan.stakes(), &plan.rollups, plan.params, schedule_seed(plan.schedule));
         let seed = plan.seed;
         let nodes: Vec<Node> = cluster
             .set
@@ -112,14 +118,16 @@ impl World {
             honest: nodes.iter().map(Node::honest).collect(),
             down: BTreeSet::new(),
             healed: false,
+            felt: BTreeSet::new(),
+            slowness: vec![1; nodes.len()],
             leaders: Leaders::new(&cluster.set),
             forker: plan.members.iter().position(|m| m.behaviour.is_some_and(|b| b.forks)),
             cluster,
             plan,
         };
         (0..nodes.len()).for_each(|node| shared.queue.push(0, Event::Start(node)));
-        for (at, fault) in shared.plan.faults.clone() {
-            shared.queue.push(at, Event::Fault(fault));
+        for (fault, timed) in shared.plan.faults.iter().enumerate() {
+            shared.queue.push(timed.at, Event::Fault(fault));
         }
         shared.queue.push(100_000, Event::Submit);
         shared.queue.push(SECOND, Event::Tick);
@@ -163,6 +171,12 @@ impl World {
             shared.counters.forks_shown += shown;
             shared.counters.forks_closed += closed;
         }
+        shared.felt.extend(shared.network.felt());
+        let planned = 0..shared.plan.faults.len();
+        let unfelt: Vec<usize> = planned.filter(|fault| !shared.felt.contains(fault)).collect();
+        let count = |n: usize| u64::try_from(n).expect("lengths fit 64 bits");
+        shared.counters.faults = count(shared.plan.faults.len());
+        shared.counters.faults_felt = count(shared.plan.faults.len() - unfelt.len());
         shared.counters.available = shared.judge.available.count();
         let delivered = shared.judge.ordered_root.delivered();
         shared.counters.delivered = u64::try_from(delivered).expect("lengths fit 64 bits");
@@ -174,6 +188,7 @@ impl World {
             simulated: shared.now,
             slowest_after_heal: shared.judge.liveness.slowest,
             faulty_run: shared.judge.liveness.faulty_run,
+            unfelt,
             lines: shared.trace.last_lines(),
         }
     }
@@ -182,6 +197,7 @@ impl World {
         if let Some(node) = event.process() {
             let until = self.nodes[node].paused_until;
             if until > self.shared.now {
+                self.shared.felt.extend(self.nodes[node].paused_by);
                 self.shared.queue.push(until, event);
                 return;
             }
@@ -198,8 +214,8 @@ impl World {
             Event::Connect { from, to } => self.on_connect(from, to),
             Event::Start(node) => self.on_start(node),
             Event::Fault(fault) => self.on_fault(fault),
-            Event::HealCut { from, to } => self.heal_cut(from, to),
-            Event::HealSplit { side } => self.heal_split(side),
+            Event::HealLinks(fault) => self.heal_links(fault),
+            Event::Hasten { node, fault } => self.on_hasten(node, fault),
             Event::Submit => self.on_submit(),
             Event::Probe { node } => self.on_probe(node),
             Event::Heal => self.on_heal(),
@@ -282,24 +298,24 @@ impl Shared {
         self.judge.settle(invariant, Some(node), self.now, check);
     }
 
-    pub(crate) fn sync_delay(&mut self) -> Micros {
+    pub(crate) fn sync_delay(&mut self, node: usize) -> Micros {
         let machine = self.plan.machine;
-        self.disk_rng.between(machine.sync_min, machine.sync_max)
+        self.disk_rng.between(machine.sync_min, machine.sync_max) * self.slowness[node]
     }
 
-    pub(crate) fn sign_delay(&mut self) -> Micros {
+    pub(crate) fn sign_delay(&mut self, node: usize) -> Micros {
         let most = self.plan.machine.sign_max;
-        self.disk_rng.between(20, most)
+        self.disk_rng.between(20, most) * self.slowness[node]
     }
 
-    pub(crate) fn verify_delay(&mut self) -> Micros {
+    pub(crate) fn verify_delay(&mut self, node: usize) -> Micros {
         let most = self.plan.machine.verify_max;
-        self.disk_rng.between(50, most)
+        self.disk_rng.between(50, most) * self.slowness[node]
     }
 
-    pub(crate) fn order_delay(&mut self) -> Micros {
+    pub(crate) fn order_delay(&mut self, node: usize) -> Micros {
         let most = self.plan.machine.order_max;
-        self.disk_rng.between(10, most)
+        self.disk_rng.between(10, most) * self.slowness[node]
     }
 
     /// A block became final on an honest node.

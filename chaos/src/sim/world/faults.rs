@@ -12,47 +12,76 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 const RECORD_PREFIX_BYTES: u64 = 12;
 /// Where the second slot of a vote record begins.
 const SLOT_BYTES: u64 = 64 * 1024;
+/// What a medium writes as one.
+const SECTOR_BYTES: u64 = 512;
+/// Vote records of a simulated cluster are shorter.
+const MISDIRECTED_BYTES_MAX: u64 = 16 * 1024;
 
 impl World {
-    pub(super) fn on_fault(&mut self, fault: Fault) {
+    /// A fault of the plan happens. What it did is noted where it is felt: a link's at the message
+    /// that does not arrive, a pause at the event that waits, the others here.
+    pub(super) fn on_fault(&mut self, place: usize) {
+        let fault = self.shared.plan.faults[place].fault;
         self.shared.trace.line(self.shared.now, || format!("fault {fault:?}"));
-        match fault {
+        let felt = match fault {
             Fault::Crash { node, power, down } => {
                 let node = node.unwrap_or_else(|| self.leader());
-                self.crash(node, power, down);
+                self.crash(node, power, down)
             }
-            Fault::CrashAtRecord { node, down } => self.nodes[node].trap = Some(down),
             Fault::Destroy { node, down } => {
-                self.crash(node, true, down);
+                let ran = self.crash(node, true, down);
                 self.nodes[node].destroy();
                 self.shared.counters.destroyed += 1;
+                ran
+            }
+            Fault::CrashAtRecord { node, down } => {
+                self.nodes[node].trap = Some((down, place));
+                false
             }
             Fault::Pause { node, long } => {
-                // Only a process can be stopped, and healing ends every pause: what was put off
-                // must not come later than that.
-                let end = (self.shared.now + long).min(self.shared.plan.heal_at);
-                let node = &mut self.nodes[node];
-                if node.running.is_some() {
-                    node.paused_until = node.paused_until.max(end);
-                }
-            }
-            Fault::Cut { from, to, long } => {
-                self.shared.network.cut(from, to);
-                let at = self.shared.now + long;
-                self.shared.queue.push(at, Event::HealCut { from, to });
-            }
-            Fault::Split { side, long } => {
-                for (from, to) in self.across(side) {
-                    self.shared.network.cut(from, to);
-                }
-                let at = self.shared.now + long;
-                self.shared.queue.push(at, Event::HealSplit { side });
+                self.pause(node, long, place);
+                false
             }
             Fault::Clog { from, to, long } => {
-                self.shared.network.clog(from, to, self.shared.now + long);
+                self.shared.network.clog(from, to, self.shared.now + long, place);
+                false
+            }
+            Fault::Cut { long, .. }
+            | Fault::Split { long, .. }
+            | Fault::Isolate { long, .. }
+            | Fault::Ring { long } => {
+                self.cut_links(fault, long, place);
+                false
             }
             Fault::Rot { node } => self.rot(node),
+            Fault::Misdirect { node } => self.misdirect(node),
+            Fault::ClockStep { node, ahead_ms } => {
+                let before = std::mem::replace(&mut self.nodes[node].clock_ahead_ms, ahead_ms);
+                before != ahead_ms
+            }
+            Fault::Slow { node, factor, long } => {
+                self.shared.slowness[node] = u64::from(factor).max(1);
+                self.shared.queue.push(self.shared.now + long, Event::Hasten { node, fault: place });
+                factor > 1
+            }
+        };
+        if felt {
+            self.shared.felt.insert(place);
         }
+    }
+
+    /// Only a process can be stopped, and healing ends every pause: what was put off must not come
+    /// later than that.
+    fn pause(&mut self, node: usize, long: Micros, place: usize) {
+        let end = (self.shared.now + long).min(self.shared.plan.heal_at);
+        let node = &mut self.nodes[node];
+        if node.running.is_some() && end > node.paused_until {
+            (node.paused_until, node.paused_by) = (end, Some(place));
+        }
+    }
+
+    pub(super) fn on_hasten(&mut self, node: usize, _fault: usize) {
+        self.shared.slowness[node] = 1;
     }
 
     /// The leader of the highest view.
@@ -62,35 +91,36 @@ impl World {
         highest.map_or(0, |status| status.leader.as_usize())
     }
 
-    /// Every direction between the two sides of a line.
-    fn across(&self, side: u32) -> Vec<(usize, usize)> {
-        let on = |node: usize| side >> node & 1 == 1;
-        let all = 0..self.nodes.len();
-        all.clone()
-            .flat_map(|from| all.clone().map(move |to| (from, to)))
-            .filter(|(from, to)| on(*from) != on(*to))
-            .collect()
+    fn cut_links(&mut self, fault: Fault, long: Micros, place: usize) {
+        for (from, to) in directions(fault, self.nodes.len()) {
+            self.shared.network.cut(from, to, place);
+        }
+        self.shared.queue.push(self.shared.now + long, Event::HealLinks(place));
+    }
+
+    pub(super) fn heal_links(&mut self, place: usize) {
+        let fault = self.shared.plan.faults[place].fault;
+        for (from, to) in directions(fault, self.nodes.len()) {
+            if self.shared.network.heal(from, to, place) {
+                self.connect(from, to);
+            }
+        }
     }
 
     /// One byte of the first copy of a vote record changes; the second copy is what it is for.
-    fn rot(&mut self, node: usize) {
+    fn rot(&mut self, node: usize) -> bool {
         let rng = &mut self.shared.disk_rng;
         let at = rng.below(2) * SLOT_BYTES + rng.between(RECORD_PREFIX_BYTES, 1_500);
         let mask = 1 << rng.below(8);
         let at = usize::try_from(at).expect("inside the file");
-        self.nodes[node].disk.rot(FILE_NAME, at, mask);
+        self.nodes[node].disk.rot(FILE_NAME, at, mask)
     }
 
-    pub(super) fn heal_cut(&mut self, from: usize, to: usize) {
-        if self.shared.network.heal(from, to) {
-            self.connect(from, to);
-        }
-    }
-
-    pub(super) fn heal_split(&mut self, side: u32) {
-        for (from, to) in self.across(side) {
-            self.heal_cut(from, to);
-        }
+    /// The next write of a first copy lands somewhere among the first copies.
+    fn misdirect(&mut self, node: usize) -> bool {
+        let rng = &mut self.shared.disk_rng;
+        let room = (2 * SLOT_BYTES - MISDIRECTED_BYTES_MAX) / SECTOR_BYTES;
+        self.nodes[node].disk.misdirect(FILE_NAME, rng.below(room) * SECTOR_BYTES)
     }
 
     /// A stream opens in a while.
@@ -100,8 +130,9 @@ impl World {
     }
 
     /// A node's process ends, and starts again after `down`.
-    pub(super) fn crash(&mut self, node: usize, power: bool, down: Micros) {
-        let Some(running) = self.nodes[node].running.take() else { return };
+    /// False when it did not run.
+    pub(super) fn crash(&mut self, node: usize, power: bool, down: Micros) -> bool {
+        let Some(running) = self.nodes[node].running.take() else { return false };
         let shared = &mut self.shared;
         shared.counters.crashes += 1;
         shared.counters.power_cuts += u64::from(power);
@@ -139,6 +170,7 @@ impl World {
         node.paused_until = 0;
         shared.down.insert(node.index);
         shared.queue.push(at + down, Event::Start(node.index));
+        true
     }
 
     /// A node starts, if it is not running and may.
@@ -181,5 +213,37 @@ impl World {
             self.connect(index, peer);
             self.connect(peer, index);
         }
+    }
+}
+
+/// The directions that a fault cuts.
+fn directions(fault: Fault, count: usize) -> Vec<(usize, usize)> {
+    let pairs = (0..count).flat_map(|from| (0..count).map(move |to| (from, to)));
+    let cut = |(from, to): &(usize, usize)| match fault {
+        _ if from == to => false,
+        Fault::Cut { from: a, to: b, .. } => (*from, *to) == (a, b),
+        Fault::Split { side, .. } => (side >> from) & 1 != (side >> to) & 1,
+        Fault::Isolate { node, deaf, mute, .. } => {
+            (deaf && *to == node) || (mute && *from == node)
+        }
+        Fault::Ring { .. } => ![1, count - 1].contains(&((from + count - to) % count)),
+        _ => false,
+    };
+    pairs.filter(cut).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_of_links_cuts_its_own_directions() {
+        let isolated = Fault::Isolate { node: 1, deaf: true, mute: false, long: 1 };
+        assert_eq!(directions(isolated, 3), [(0, 1), (2, 1)]);
+        assert_eq!(directions(Fault::Split { side: 0b001, long: 1 }, 3).len(), 4);
+        assert_eq!(directions(Fault::Cut { from: 0, to: 2, long: 1 }, 3), [(0, 2)]);
+        assert_eq!(directions(Fault::Ring { long: 1 }, 3), []);
+        assert_eq!(directions(Fault::Ring { long: 1 }, 4), [(0, 2), (1, 3), (2, 0), (3, 1)]);
+        assert_eq!(directions(Fault::Rot { node: 0 }, 4), []);
     }
 }

@@ -4,6 +4,7 @@
 use super::World;
 use crate::invariants::liveness::longest_run;
 use crate::sim::event::Event;
+use crate::sim::network::NO_CAUSE;
 use crate::sim::plan::{MILLI, SECOND};
 use crate::sim::queue::Micros;
 use chorale_consensus::Input;
@@ -15,6 +16,7 @@ const PROBES_AT: [Micros; 3] = [100 * MILLI, 3 * SECOND, 7 * SECOND];
 impl World {
     pub(super) fn on_heal(&mut self) {
         self.shared.healed = true;
+        self.shared.slowness.fill(1);
         self.shared.trace.line(self.shared.now, || "a quorum is healed".to_owned());
         for node in 0..self.nodes.len() {
             if self.is_left_behind(node) {
@@ -62,8 +64,7 @@ impl World {
         for from in 0..count {
             for to in (0..count).filter(|to| *to != from) {
                 if self.is_left_behind(from) || self.is_left_behind(to) {
-                    self.shared.network.cut(from, to);
-                    self.shared.network.cut(from, to);
+                    self.shared.network.cut(from, to, NO_CAUSE);
                 } else if self.shared.network.restore(from, to, healed) {
                     self.connect(from, to);
                 }

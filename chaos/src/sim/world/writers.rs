@@ -24,14 +24,15 @@ impl World {
             }
         };
         self.shared.settle("storage", run.node, written);
-        if let Some(down) = self.nodes[run.node].trap.take() {
+        if let Some((down, fault)) = self.nodes[run.node].trap.take() {
+            self.shared.felt.insert(fault);
             self.crash(run.node, true, down);
             return;
         }
         let Some(running) = self.running(run) else { return };
         let (done, more) = running.body.vote_writer.finish();
         if more {
-            let at = self.shared.now + self.shared.sync_delay();
+            let at = self.shared.now + self.shared.sync_delay(run.node);
             self.shared.queue.push(at, Event::VotesWritten(run));
         }
         for job in done {
@@ -49,11 +50,11 @@ impl World {
         running.body.ordering |= wanting;
         self.shared.settle("storage", run.node, written);
         if more {
-            let at = self.shared.now + self.shared.sync_delay();
+            let at = self.shared.now + self.shared.sync_delay(run.node);
             self.shared.queue.push(at, Event::LanesWritten(run));
         }
         if wanting {
-            let at = self.shared.now + self.shared.order_delay();
+            let at = self.shared.now + self.shared.order_delay(run.node);
             self.shared.queue.push(at, Event::Order(run));
         }
         for (id, write) in ids.into_iter().zip(writes) {
