@@ -1,3 +1,4 @@
 //! The subcommands, one a file.
 
 pub(crate) mod sim;
+pub(crate) mod twins;

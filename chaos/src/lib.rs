@@ -6,7 +6,7 @@
 //! of events, the links, the disks and the users, [`byzantine`] the members that lie,
 //! [`invariants`] what must hold all the same. [`runner`] runs many seeds, [`report`] says what
 //! came of them. A seed and a commit are a complete bug report; [`shrink`] makes a seed that failed
-//! into a small [`scenario`].
+//! into a small [`scenario`]. [`twins`] plays every way to part a small network.
 
 pub mod byzantine;
 pub mod counters;
@@ -17,3 +17,4 @@ pub mod runner;
 pub mod scenario;
 pub mod shrink;
 pub mod sim;
+pub mod twins;

@@ -24,11 +24,18 @@ enum Command {
     /// Exit code 0: clean. 1: a promise was broken. 2: usage. 3: clean, but a required counter is
     /// zero (with --require-counters). 4: a scenario in which some fault did nothing.
     Sim(commands::sim::Sim),
+    /// Replicas of which some run twice with the same keys, and every way to part the network.
+    ///
+    /// Exit code 0: clean. 1: a promise was broken. 2: usage.
+    Twins(commands::twins::Twins),
 }
 
 fn main() -> ExitCode {
-    let Command::Sim(sim) = Cli::parse().command;
-    match sim.run() {
+    let done = match Cli::parse().command {
+        Command::Sim(sim) => sim.run(),
+        Command::Twins(twins) => twins.run(),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("chaos: {error:#}");

@@ -81,7 +81,8 @@ mod tests {
         let text = write(&Plan::draw(1, Frame::of(20))).replacen("seed = ", "sead = 3\nseed = ", 1);
         let error = read(&text).unwrap_err().to_string();
         assert!(error.contains("sead") && error.contains("line"), "{error}");
-        let text = write(&Plan::draw(1, Frame::of(20))) + "\n[[faults]]\nat = \"1s\"\n\
+        let text = write(&Plan::draw(1, Frame::of(20)))
+            + "\n[[faults]]\nat = \"1s\"\n\
              fault = { kind = \"rot\", node = 0, nood = 1 }\n";
         assert!(read(&text).unwrap_err().to_string().contains("nood"));
     }

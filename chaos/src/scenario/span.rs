@@ -5,7 +5,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// The units, longest first.
-const UNITS: [(&str, Micros); 4] = [("min", 60_000_000), ("ms", 1_000), ("us", 1), ("s", 1_000_000)];
+const UNITS: [(&str, Micros); 4] =
+    [("min", 60_000_000), ("ms", 1_000), ("us", 1), ("s", 1_000_000)];
 
 /// No span is longer than a day: everything that adds spans up stays far from overflow.
 const SPAN_MAX: Micros = 86_400_000_000;
@@ -57,7 +58,9 @@ mod tests {
 
     #[test]
     fn what_is_no_span_is_refused() {
-        for wrong in ["", "5", "s", "-1s", "1.5s", "1 s", "1h", "é", "99999999999999999999s", "2000min"] {
+        for wrong in
+            ["", "5", "s", "-1s", "1.5s", "1 s", "1h", "é", "99999999999999999999s", "2000min"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -49,13 +49,7 @@ struct Link {
 
 impl Link {
     const fn whole(profile: LinkProfile) -> Self {
-        Self {
-            profile,
-            cuts: Vec::new(),
-            clogged_until: 0,
-            clogged_by: NO_CAUSE,
-            last_arrival: 0,
-        }
+        Self { profile, cuts: Vec::new(), clogged_until: 0, clogged_by: NO_CAUSE, last_arrival: 0 }
     }
 }
 

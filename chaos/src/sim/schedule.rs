@@ -27,6 +27,9 @@ use std::sync::Arc;
 /// Seeds tried to find a schedule with the leaders asked for.
 const SEEDS_MAX: u64 = 100_000;
 
+/// How far a twin's clock is ahead, in milliseconds.
+const TWIN_AHEAD_MS: u64 = 3;
+
 /// Something under way.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mail {
@@ -80,8 +83,10 @@ pub struct Committee {
     cluster: Cluster,
     verifier: SimVerifier,
     leaders: Leaders,
-    /// Absent for members that the test plays.
+    /// Absent for members that the test plays. Behind the members come their twins.
     nodes: Vec<Option<Node>>,
+    /// Which member each process is.
+    identities: Vec<usize>,
     now: Micros,
     timers: BTreeMap<usize, Vec<(Micros, Timer)>>,
     mail: VecDeque<Mail>,
@@ -107,13 +112,31 @@ impl Committee {
     /// views.
     #[must_use]
     pub fn new(members: usize, leaders: &[usize], played: &[usize]) -> Self {
-        let cluster = cluster_led_by(members, leaders);
-        let nodes = cluster.set.indices().map(|index| {
-            let real = !played.contains(&index.as_usize());
-            real.then(|| Node::new(cluster.signer(index), None, 0))
+        Self::of(cluster_led_by(members, leaders), played, &[])
+    }
+
+    /// All members of a cluster run, and those in `twins` twice: the second process has the same
+    /// keys and a store of its own, and its number is above all members'.
+    #[must_use]
+    pub fn with_twins(cluster: Cluster, twins: &[usize]) -> Self {
+        Self::of(cluster, &[], twins)
+    }
+
+    fn of(cluster: Cluster, played: &[usize], twins: &[usize]) -> Self {
+        let identities: Vec<usize> = (0..cluster.len()).chain(twins.iter().copied()).collect();
+        let nodes = identities.iter().enumerate().map(|(process, identity)| {
+            let real = !played.contains(identity);
+            real.then(|| {
+                // A twin's clock differs, so that its blocks do.
+                let ahead = if process < cluster.len() { 0 } else { TWIN_AHEAD_MS };
+                let mut node = Node::new(cluster.signer(index(*identity)), None, ahead);
+                node.index = process;
+                node
+            })
         });
         let mut committee = Self {
             nodes: nodes.collect(),
+            identities,
             verifier: SimVerifier::new(cluster.set.clone()),
             leaders: Leaders::new(&cluster.set),
             cluster,
@@ -122,7 +145,7 @@ impl Committee {
             mail: VecDeque::new(),
             log: Log::default(),
         };
-        (0..members).for_each(|node| committee.start(node));
+        (0..committee.nodes.len()).for_each(|node| committee.start(node));
         committee
     }
 
@@ -154,12 +177,16 @@ impl Committee {
     /// Delivers what is wanted, and what comes of it if that is wanted too, until nothing is left
     /// of it. How much that was.
     pub fn deliver(&mut self, wanted: impl Fn(&Mail) -> bool) -> usize {
-        let mut count = 0;
-        while let Some(at) = self.mail.iter().position(&wanted) {
-            let mail = self.mail.remove(at).expect("found above");
-            self.hand_over(mail);
-            count += 1;
+        let (mut count, mut left) = (0, VecDeque::new());
+        while let Some(mail) = self.mail.pop_front() {
+            if wanted(&mail) {
+                self.hand_over(mail);
+                count += 1;
+            } else {
+                left.push_back(mail);
+            }
         }
+        self.mail = left;
         count
     }
 
@@ -179,7 +206,7 @@ impl Committee {
     }
 
     fn hand_over(&mut self, mail: Mail) {
-        let from = index(mail.from);
+        let from = index(self.identities[mail.from]);
         let input = match mail.letter {
             Letter::Message(message) => Input::Message(Received { from, message }),
             Letter::Answer(id, response) => Input::Response { from, id, response: Some(response) },
@@ -213,15 +240,15 @@ impl Committee {
     fn perform(&mut self, index: usize, outputs: Vec<Output>) {
         let mut acts = VecDeque::from([Act::Perform(outputs)]);
         while let Some(act) = acts.pop_front() {
-            let Self { nodes, verifier, now, timers, mail, log, .. } = self;
-            let members = nodes.len();
+            let Self { nodes, identities, verifier, now, timers, mail, log, .. } = self;
             let Some(node) = &mut nodes[index] else { return };
             let clock = node.now(*now);
             let Node { running: Some(running), signer, .. } = node else { return };
             let Running { replica, executor, body } = running;
             let timers = timers.entry(index).or_default();
             let more = &mut acts;
-            let mut hand = Hand { body, signer, verifier, members, timers, mail, log, acts: more };
+            let mut hand =
+                Hand { body, signer, verifier, identities, timers, mail, log, acts: more };
             match act {
                 Act::Perform(outputs) => executor.execute(outputs, &mut hand),
                 Act::Durable(id) => {
@@ -261,6 +288,31 @@ impl Committee {
             self.mail.retain(|other| *other != mail);
             self.step(mail.from, Input::Response { from: index(mail.to), id, response: None });
         }
+    }
+
+    /// Loses everything under way; who asked hears that there is no answer.
+    pub fn lose_all_and_say_so(&mut self) {
+        for mail in std::mem::take(&mut self.mail) {
+            let (asker, asked, id) = match mail.letter {
+                Letter::Ask(id, _) => (mail.from, mail.to, id),
+                Letter::Answer(id, _) => (mail.to, mail.from, id),
+                Letter::Message(_) => continue,
+            };
+            let from = index(self.identities[asked]);
+            self.step(asker, Input::Response { from, id, response: None });
+        }
+    }
+
+    /// Which member a process is.
+    #[must_use]
+    pub fn identity(&self, process: usize) -> usize {
+        self.identities[process]
+    }
+
+    /// Members and twins.
+    #[must_use]
+    pub fn processes(&self) -> usize {
+        self.nodes.len()
     }
 
     /// The clock runs until a leader is asked to propose in its view, and it does.
@@ -306,14 +358,29 @@ impl Committee {
         self.log.finals.get(&member).cloned().unwrap_or_default()
     }
 
+    /// Streams to all others open, and what was asked in vain is asked again.
+    pub fn wake(&mut self, process: usize) {
+        let me = self.identities[process];
+        for peer in (0..self.cluster.len()).filter(|peer| *peer != me) {
+            self.step(process, Input::PeerUp(index(peer)));
+        }
+        self.fire(process, |timer| matches!(timer, Timer::Sync));
+    }
+
     /// Whether two real members have different final blocks at one height.
     #[must_use]
     pub fn is_forked(&self) -> bool {
+        self.is_forked_among(self.nodes.len())
+    }
+
+    /// Whether two of the first so many members have different final blocks at one height.
+    #[must_use]
+    pub fn is_forked_among(&self, members: usize) -> bool {
         let mut first: BTreeMap<Height, Digest> = BTreeMap::new();
         self.log
             .finals
-            .values()
-            .flatten()
+            .range(..members)
+            .flat_map(|(_, finals)| finals)
             .any(|(height, hash)| *first.entry(*height).or_insert(*hash) != *hash)
     }
 
@@ -381,12 +448,22 @@ fn index(member: usize) -> ValidatorIndex {
     ValidatorIndex::new(u16::try_from(member).expect("few members"))
 }
 
-fn cluster_led_by(members: usize, leaders: &[usize]) -> Cluster {
-    let stakes = vec![1; members];
+/// A cluster of equal stakes with the schedule of a seed.
+#[must_use]
+pub fn cluster_of(members: usize, seed: u64) -> Cluster {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    Cluster::new(&vec![1; members], &[RollupId::new(1)], Params::default(), bytes)
+}
+
+/// A cluster of equal stakes whose first views are led as asked.
+///
+/// # Panics
+/// When no schedule has these leaders.
+#[must_use]
+pub fn cluster_led_by(members: usize, leaders: &[usize]) -> Cluster {
     for seed in 0..SEEDS_MAX {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_be_bytes());
-        let cluster = Cluster::new(&stakes, &[RollupId::new(1)], Params::default(), bytes);
+        let cluster = cluster_of(members, seed);
         let schedule = Leaders::new(&cluster.set);
         let led = schedule.cycle().iter().map(|leader| leader.as_usize());
         if led.take(leaders.len()).eq(leaders.iter().copied()) {

@@ -91,7 +91,8 @@ impl World {
     /// A cluster that starts by a plan.
     #[must_use]
     pub fn new(plan: Plan, trace: Trace) -> Self {
-        let cluster = Cluster::new(&plan.stakes(), &plan.rollups, plan.params, schedule_seed(plan.schedule));
+        let cluster =
+            Cluster::new(&plan.stakes(), &plan.rollups, plan.params, schedule_seed(plan.schedule));
         let seed = plan.seed;
         let nodes: Vec<Node> = cluster
             .set

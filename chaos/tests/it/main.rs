@@ -6,3 +6,4 @@ mod digest;
 mod schedules;
 mod seeds;
 mod tidy;
+mod twins;

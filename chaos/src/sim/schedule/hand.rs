@@ -36,7 +36,8 @@ pub(super) struct Hand<'a> {
     pub(super) body: &'a mut Body,
     pub(super) signer: &'a Signer,
     pub(super) verifier: &'a SimVerifier,
-    pub(super) members: usize,
+    /// Which member each process is.
+    pub(super) identities: &'a [usize],
     pub(super) timers: &'a mut Vec<(Micros, Timer)>,
     pub(super) mail: &'a mut VecDeque<Mail>,
     pub(super) log: &'a mut Log,
@@ -48,9 +49,13 @@ impl Hand<'_> {
         self.body.run.node
     }
 
-    fn post(&mut self, to: usize, letter: Letter) {
+    /// To every process of a member. A member's twins do not write to each other.
+    fn post(&mut self, to: usize, letter: &Letter) {
         let from = self.me();
-        self.mail.push_back(Mail { from, to, letter });
+        let processes = self.identities.iter().enumerate();
+        for (process, _) in processes.filter(|(_, identity)| **identity == to) {
+            self.mail.push_back(Mail { from, to: process, letter: letter.clone() });
+        }
     }
 
     fn write(&mut self, id: RecordId, write: LaneWrite) {
@@ -94,11 +99,12 @@ impl Host for Hand<'_> {
         let (message, own) = sign(statement, self.signer);
         self.log.said.push((self.me(), message.clone()));
         match to {
-            Recipients::One(peer) => self.post(peer.as_usize(), Letter::Message(message.clone())),
+            Recipients::One(peer) => self.post(peer.as_usize(), &Letter::Message(message.clone())),
             Recipients::All => {
-                let me = self.me();
-                for peer in (0..self.members).filter(|peer| *peer != me) {
-                    self.post(peer, Letter::Message(message.clone()));
+                let me = self.identities[self.me()];
+                let letter = Letter::Message(message.clone());
+                for to in (0..self.identities.len()).filter(|to| self.identities[*to] != me) {
+                    self.mail.push_back(Mail { from: self.me(), to, letter: letter.clone() });
                 }
             }
         }
@@ -129,12 +135,12 @@ impl Host for Hand<'_> {
 
     fn ask(&mut self, to: ValidatorIndex, id: AskId, request: Request) {
         self.log.asked.push((self.me(), request.clone()));
-        self.post(to.as_usize(), Letter::Ask(id, request));
+        self.post(to.as_usize(), &Letter::Ask(id, request));
     }
 
     fn respond(&mut self, to: ValidatorIndex, token: RequestToken, response: Response) {
         if let Some((_, id, _)) = self.body.tokens.remove(&token) {
-            self.post(to.as_usize(), Letter::Answer(id, response));
+            self.post(to.as_usize(), &Letter::Answer(id, response));
         }
     }
 

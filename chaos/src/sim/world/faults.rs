@@ -61,7 +61,9 @@ impl World {
             }
             Fault::Slow { node, factor, long } => {
                 self.shared.slowness[node] = u64::from(factor).max(1);
-                self.shared.queue.push(self.shared.now + long, Event::Hasten { node, fault: place });
+                self.shared
+                    .queue
+                    .push(self.shared.now + long, Event::Hasten { node, fault: place });
                 factor > 1
             }
         };
@@ -223,9 +225,7 @@ fn directions(fault: Fault, count: usize) -> Vec<(usize, usize)> {
         _ if from == to => false,
         Fault::Cut { from: a, to: b, .. } => (*from, *to) == (a, b),
         Fault::Split { side, .. } => (side >> from) & 1 != (side >> to) & 1,
-        Fault::Isolate { node, deaf, mute, .. } => {
-            (deaf && *to == node) || (mute && *from == node)
-        }
+        Fault::Isolate { node, deaf, mute, .. } => (deaf && *to == node) || (mute && *from == node),
         Fault::Ring { .. } => ![1, count - 1].contains(&((from + count - to) % count)),
         _ => false,
     };
