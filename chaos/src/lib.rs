@@ -10,6 +10,7 @@
 
 pub mod byzantine;
 pub mod counters;
+pub mod coverage;
 pub mod invariants;
 pub mod report;
 pub mod rng;

@@ -45,6 +45,10 @@ pub struct Report {
     pub faulty_leaders_in_a_row: u64,
     /// One number for everything that happened in all runs.
     pub digest: String,
+    /// Different histories of two views in a row of one honest replica.
+    pub histories: u64,
+    /// Of those, first seen in the last tenth of the seeds.
+    pub histories_new_in_last_tenth: u64,
     /// What happened.
     pub counters: Counters,
     /// Required counters that are zero.
@@ -130,6 +134,8 @@ impl Report {
             slowest_after_heal_seed: summary.slowest_after_heal.1,
             faulty_leaders_in_a_row: summary.faulty_run,
             digest: format!("{:016x}", summary.digest),
+            histories: summary.reached.histories(),
+            histories_new_in_last_tenth: summary.reached.new_in_last_tenth(),
             counters: summary.counters,
             counters_missing: summary.counters.missing(),
             failures: summary.failures.iter().map(FailureReport::from).collect(),
@@ -174,6 +180,11 @@ impl Report {
             "slowest transaction after healing: {} ms (seed {}); view timeout 1000 ms, at most {} \
              faulty leaders in a row",
             self.slowest_after_heal_ms, self.slowest_after_heal_seed, self.faulty_leaders_in_a_row,
+        );
+        let _ = writeln!(
+            out,
+            "{} histories of two views, {} of them first seen in the last tenth of the seeds",
+            self.histories, self.histories_new_in_last_tenth,
         );
         let _ = writeln!(out, "signatures: {}", self.signatures);
         let _ = writeln!(out, "digest {}", self.digest);

@@ -1,10 +1,12 @@
 //! Many seeds, on several threads, each world in one.
 
 use crate::counters::Counters;
+use crate::coverage::Reached;
 use crate::invariants::Violation;
 use crate::sim::plan::{Frame, Plan};
 use crate::sim::trace::Trace;
 use crate::sim::world::{Outcome, World};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -34,6 +36,8 @@ pub struct Summary {
     pub seeds: u64,
     /// Counters, added up.
     pub counters: Counters,
+    /// What the honest replicas went through.
+    pub reached: Reached,
     /// The digests of all, mixed in order of seed.
     pub digest: u64,
     /// Simulated microseconds, added up.
@@ -79,6 +83,7 @@ pub fn run_plan(plan: Plan, trace: Trace) -> Outcome {
             violation: Some(violation),
             digest: 0,
             counters: Counters::default(),
+            histories: BTreeSet::new(),
             simulated: 0,
             slowest_after_heal: 0,
             faulty_run: 0,
@@ -132,6 +137,7 @@ fn summarize(mut outcomes: Vec<Outcome>, frame: Frame, start: Instant) -> Summar
     for outcome in outcomes {
         summary.seeds += 1;
         summary.counters.add(&outcome.counters);
+        summary.reached.add(outcome.histories);
         let mixed = summary.digest.rotate_left(7) ^ outcome.digest;
         summary.digest = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         summary.simulated += outcome.simulated;

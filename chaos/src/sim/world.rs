@@ -21,6 +21,7 @@ use super::verify::SimVerifier;
 use super::workload::Workload;
 use crate::byzantine::Adversary;
 use crate::counters::Counters;
+use crate::coverage::{Coverage, History};
 use crate::invariants::{Check, Judge, Violation, bounded_memory};
 use crate::rng::{Rng, Stream};
 use chorale_consensus::agreement::leaders::Leaders;
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) verifier: SimVerifier,
     pub(crate) judge: Judge,
     pub(crate) counters: Counters,
+    pub(crate) coverage: Coverage,
     pub(crate) trace: Trace,
     pub(crate) workload: Workload,
     disk_rng: Rng,
@@ -75,6 +77,8 @@ pub struct Outcome {
     pub digest: u64,
     /// What happened, counted.
     pub counters: Counters,
+    /// What the honest replicas went through.
+    pub histories: BTreeSet<History>,
     /// How long the run was, in simulated microseconds.
     pub simulated: Micros,
     /// The longest wait of a transaction submitted after healing.
@@ -113,6 +117,7 @@ impl World {
             verifier: SimVerifier::new(cluster.set.clone()),
             judge: Judge::default(),
             counters: Counters::default(),
+            coverage: Coverage::new(nodes.len()),
             trace,
             workload: Workload::new(plan.work, plan.rollups.clone(), seed),
             disk_rng: Rng::new(seed, Stream::Disk),
@@ -186,6 +191,7 @@ impl World {
             violation: shared.judge.violation().cloned(),
             digest: shared.trace.digest(),
             counters: shared.counters,
+            histories: shared.coverage.into_histories(),
             simulated: shared.now,
             slowest_after_heal: shared.judge.liveness.slowest,
             faulty_run: shared.judge.liveness.faulty_run,
@@ -343,6 +349,7 @@ impl Shared {
 
     /// An honest replica tells what happened.
     pub(crate) fn on_note(&mut self, node: usize, note: &Note) {
+        self.coverage.on_note(node, note);
         let counters = &mut self.counters;
         match note {
             Note::EnteredView { view, .. } => counters.views = counters.views.max(view.get()),

@@ -1,6 +1,7 @@
 //! Every seed that ever failed, and a few that never did, run again.
 
 use chorale_chaos::runner::{Order, run, run_seed};
+use chorale_chaos::scenario::{self, Verdict};
 use chorale_chaos::sim::plan::Frame;
 use chorale_chaos::sim::trace::Trace;
 
@@ -24,6 +25,21 @@ fn seeds_that_once_failed_are_clean() {
         let outcome = run_seed(seed, Frame::of(seconds), Trace::new(false, false));
         assert_eq!(outcome.violation, None, "seed {seed} ({bug})");
     }
+}
+
+#[test]
+fn every_scenario_file_passes_and_every_fault_in_it_is_felt() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let plan = scenario::read(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let (outcome, verdict) = scenario::run(&plan, Trace::new(false, false));
+        let said = (outcome.violation, outcome.unfelt);
+        assert_eq!(verdict, Verdict::Passed, "{}: {said:?}", path.display());
+        files += 1;
+    }
+    assert!(files > 0, "no scenario in {folder}");
 }
 
 #[test]

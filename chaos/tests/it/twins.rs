@@ -33,7 +33,8 @@ fn drawn_scenarios_of_seven_members_are_clean_and_rich() {
 #[test]
 fn too_many_twins_break_a_promise_and_that_is_seen() {
     let size = Size { members: 4, twins: 2 };
-    let report = run(&Order::Sampled { size, rounds: 6, from: 0, count: 3_000 }, 2, false, |_, _| {});
+    let report =
+        run(&Order::Sampled { size, rounds: 6, from: 0, count: 3_000 }, 2, false, |_, _| {});
     assert!(report.violations > 0, "{}", report.text());
 }
 

@@ -195,6 +195,9 @@ impl World {
             }
         };
         shared.down.remove(&index);
+        if shared.honest[index] {
+            shared.coverage.on_restart(index);
+        }
         shared.trace.line(shared.now, || {
             format!("node {index} starts at height {}, {:?}", started.head.0, started.observes)
         });
