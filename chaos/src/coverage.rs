@@ -30,6 +30,8 @@ enum Mark {
     Rescued,
     Dropped,
     Restarted,
+    WentDown,
+    LaneLost,
 }
 
 /// The marks of one view, a bit each.
@@ -80,6 +82,8 @@ impl Coverage {
             Note::Committed { .. } => Mark::Final,
             Note::CaughtUp { .. } => Mark::CaughtUp,
             Note::Refused { .. } => Mark::Refused,
+            Note::WentDown { .. } => Mark::WentDown,
+            Note::LaneLost(_) => Mark::LaneLost,
             Note::LaneEquivocation { .. } => Mark::LaneForked,
             Note::RescueSent { .. } => Mark::RescueSent,
             Note::Rescued { .. } => Mark::Rescued,
