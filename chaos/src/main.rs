@@ -1,6 +1,7 @@
 //! `chaos`: breaks a cluster by plan and says what broke. See the folder's README.
 
 mod commands;
+mod model_command;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -28,12 +29,18 @@ enum Command {
     ///
     /// Exit code 0: clean. 1: a promise was broken. 2: usage.
     Twins(commands::twins::Twins),
+    /// Every way in which three honest replicas and a Byzantine leader can go, up to so many views.
+    ///
+    /// Exit code 0: nothing breaks (with --gates: everything is noticed). 1: a promise was broken
+    /// (with --gates: an absence was missed). 2: usage.
+    Model(model_command::Model),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Sim(sim) => sim.run(),
         Command::Twins(twins) => twins.run(),
+        Command::Model(model) => model.run(),
     };
     match done {
         Ok(code) => code,
