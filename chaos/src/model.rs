@@ -7,7 +7,8 @@
 //! the search goes level by level ([`search`]). What must hold: no two blocks of which neither
 //! stands on the other become final; what all honest replicas prepared in one view stays; and from
 //! everywhere it moves ([`liveness`]). [`gates`] switches the rules off, each in turn ([`rule`]),
-//! and [`explain`] tells what then happens.
+//! and [`explain`] tells what then happens. [`world`] is the same protocol step by step, in any
+//! order: tests compare it with the search, and with real replicas.
 
 pub mod explain;
 pub mod gates;
@@ -20,3 +21,4 @@ pub mod rule;
 pub mod search;
 pub mod state;
 pub mod timeout;
+pub mod world;

@@ -91,18 +91,21 @@ impl Honest {
         }
     }
 
-    /// A checked certificate of votes is shown: adopt it, vote to commit its block if that is held
-    /// (the answer), enter the view after it.
+    /// A checked certificate of votes is shown: adopt it, enter the view after it.
+    pub fn on_certificate(&mut self, certificate: u8, in_force: Rules) {
+        self.adopt(certificate, Rule::AdoptEntry, in_force);
+        self.enter(certificate);
+    }
+
+    /// Votes to commit what a certificate that was shown certifies, if that is allowed. The lock
+    /// is at least that certificate then, whatever else was adopted.
     #[must_use]
-    pub fn on_certificate(&mut self, certificate: u8, held: bool, in_force: Rules) -> bool {
-        let commits = held && self.may_commit(certificate, in_force);
+    pub fn try_commit(&mut self, certificate: u8, in_force: Rules) -> bool {
+        let commits = self.may_commit(certificate, in_force);
         if commits {
             self.last_commit = certificate;
-        }
-        if commits || rules::adopts(view(self.lock), view(certificate)) {
             self.lock = self.lock.max(certificate);
         }
-        self.enter(certificate);
         commits
     }
 
@@ -118,12 +121,6 @@ impl Honest {
         if closed >= self.view {
             self.view = closed + 1;
         }
-    }
-
-    /// The current view is entered by the certificate of the one before.
-    pub fn enter_by_certificate(&mut self, certificate: u8, in_force: Rules) {
-        self.adopt(certificate, Rule::AdoptEntry, in_force);
-        self.enter(certificate);
     }
 
     /// A checked timeout certificate is shown: its certificate is adopted, its view is left.

@@ -44,7 +44,7 @@ impl Options {
         let before = view - 1;
         if state.has_certificate(before) {
             let mut replica = Honest { view, ..Honest::START };
-            replica.enter_by_certificate(before, in_force);
+            replica.on_certificate(before, in_force);
             self.enter(replica.lock);
             let block = state.certified[usize::from(before)];
             let (entry, parent) = (Entry::Certified, Some(before));

@@ -111,7 +111,8 @@ impl Case<'_> {
         });
         let votes = prepared.iter().flatten().count();
         let commits = prepared.into_iter().flatten().filter_map(|mut replica| {
-            let commits = replica.on_certificate(proposal.view, true, self.in_force);
+            replica.on_certificate(proposal.view, self.in_force);
+            let commits = replica.try_commit(proposal.view, self.in_force);
             commits.then_some(())
         });
         let commits = commits.count();

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod digest;
+mod model;
 mod schedules;
 mod seeds;
 mod tidy;
