@@ -8,7 +8,8 @@
 //! stands on the other become final; what all honest replicas prepared in one view stays; and from
 //! everywhere it moves ([`liveness`]). [`gates`] switches the rules off, each in turn ([`rule`]),
 //! and [`explain`] tells what then happens. [`world`] is the same protocol step by step, in any
-//! order: tests compare it with the search, and with real replicas.
+//! order, and [`steps`] goes everywhere in it: [`worse`] compares that with the search, and tests
+//! compare it with real replicas.
 
 pub mod explain;
 pub mod gates;
@@ -20,5 +21,7 @@ pub mod report;
 pub mod rule;
 pub mod search;
 pub mod state;
+pub mod steps;
 pub mod timeout;
 pub mod world;
+pub mod worse;

@@ -6,8 +6,10 @@ use super::layer::{Game, Reach, Watch};
 use super::liveness::check_liveness;
 use super::rule::{Property, Rule, Rules};
 use super::search::{Found, Level, Order, search};
+use super::worse::{Compared, compare_steps};
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::time::Instant;
 
 /// What the model leaves out, said in every report.
 pub const NOT_COVERED: [&str; 6] = [
@@ -155,6 +157,10 @@ fn peak_memory() -> Option<u64> {
     kib.checked_mul(1024)
 }
 
+fn mebibytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{} MiB", bytes / (1024 * 1024)))
+}
+
 impl Report {
     /// The report for people.
     #[must_use]
@@ -167,9 +173,7 @@ impl Report {
             let LevelReport { view, states, transitions } = level;
             let _ = writeln!(out, "view {view}: {states} states, {transitions} transitions");
         }
-        let memory = self
-            .peak_memory_bytes
-            .map_or_else(|| "unknown".to_owned(), |bytes| format!("{} MiB", bytes / (1024 * 1024)));
+        let memory = mebibytes(self.peak_memory_bytes);
         let _ = writeln!(
             out,
             "{} states, {} transitions, depth {} views, {:.1} s on {} threads, peak memory {memory}",
@@ -197,6 +201,70 @@ impl Report {
             Some(Property::Liveness) => "BROKEN: liveness",
         };
         out + verdict
+    }
+}
+
+/// The report on going everywhere step by step.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepsReport {
+    /// Views.
+    pub views: u8,
+    /// Different places.
+    pub states: u64,
+    /// Steps from one to the next.
+    pub transitions: u64,
+    /// Places that end a view, looked up in the search.
+    pub compared: u64,
+    /// One that the search does not know, nor one that allows more.
+    pub unknown: Option<String>,
+    /// What broke.
+    pub broken: Option<Property>,
+    /// Seconds.
+    pub seconds: f64,
+    /// The most memory the process had, in bytes; none where the system does not say.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Goes everywhere step by step, and looks every place up in the search.
+#[must_use]
+pub fn run_steps(views: u8, jobs: usize) -> StepsReport {
+    let begun = Instant::now();
+    let Compared { states, transitions, compared, unknown, broken } =
+        compare_steps(views, u64::MAX, jobs);
+    let unknown = unknown.map(|state| format!("{state:?}"));
+    let seconds = begun.elapsed().as_secs_f64();
+    let peak_memory_bytes = peak_memory();
+    StepsReport {
+        views,
+        states,
+        transitions,
+        compared,
+        unknown,
+        broken,
+        seconds,
+        peak_memory_bytes,
+    }
+}
+
+impl StepsReport {
+    /// Whether nothing broke and the search knows everything.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        self.broken.is_none() && self.unknown.is_none()
+    }
+
+    /// The report for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { views, states, transitions, compared, seconds, .. } = self;
+        let unknown = self.unknown.as_deref().unwrap_or("none");
+        let broken = self.broken.map_or_else(|| "nothing".to_owned(), |what| format!("{what:?}"));
+        format!(
+            "step by step, {views} views: {states} states, {transitions} transitions, {seconds:.1} s, \
+             peak memory {}\n{compared} places looked up in the search by views; not known there: \
+             {unknown}\nbroken: {broken}",
+            mebibytes(self.peak_memory_bytes),
+        )
     }
 }
 

@@ -15,34 +15,15 @@ const VIEWS: usize = VIEWS_MAX as usize + 1;
 /// Blocks: three a view, and genesis.
 const BLOCKS_MAX: usize = HONEST * VIEWS_MAX as usize + 1;
 
-/// A timeout certificate, with who said what. The last place is the Byzantine member's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Signed {
-    /// The view given up.
-    pub view: u8,
-    /// The reports.
-    pub by: [Option<Report>; HONEST + 1],
-}
-
-impl Signed {
-    /// Without the names.
-    #[must_use]
-    pub fn cert(&self) -> TimeoutCert {
-        let reports: Vec<Report> = self.by.iter().flatten().copied().collect();
-        TimeoutCert::new(self.view, &reports)
-    }
-}
-
 /// Something that happens to one replica.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     /// It is shown the certificate of a view.
     Certificate(u8),
     /// It is shown a timeout certificate.
-    Timeouts(Signed),
-    /// It is shown a proposal; the certificate is the one by which it enters, if the view before
-    /// was given up.
-    Proposal(Proposal, Option<Signed>),
+    Timeouts(TimeoutCert),
+    /// It is shown a proposal.
+    Proposal(Proposal),
     /// Its view has lasted its time.
     Timer,
 }
@@ -142,14 +123,13 @@ impl World {
                     self.commit(to, *view, &mut said, in_force);
                 }
             }
-            Event::Timeouts(signed) => {
-                let cert = signed.cert();
+            Event::Timeouts(cert) => {
                 if self.is_news(to, cert.view, cert.highest) {
-                    self.replicas[to].on_timeout_cert(&cert, in_force);
+                    self.replicas[to].on_timeout_cert(cert, in_force);
                     self.commit(to, cert.highest, &mut said, in_force);
                 }
             }
-            Event::Proposal(proposal, _) => self.propose(to, proposal, &mut said, in_force),
+            Event::Proposal(proposal) => self.propose(to, proposal, &mut said, in_force),
             Event::Timer => {
                 let view = self.replicas[to].view;
                 if let Some(report) = self.replicas[to].on_timer(in_force) {

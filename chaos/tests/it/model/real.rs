@@ -3,8 +3,8 @@
 //! good ones. Blocks are handed out when they are asked for.
 
 use chorale_chaos::model::honest::{Entry, Proposal};
-use chorale_chaos::model::timeout::{Report, Tip as ModelTip};
-use chorale_chaos::model::world::{Event, Said, Signed, World};
+use chorale_chaos::model::timeout::{Report, TimeoutCert as Reports, Tip as ModelTip};
+use chorale_chaos::model::world::{Event, Said, World};
 use chorale_chaos::sim::cluster::{Cluster, WALL_START_MS};
 use chorale_consensus::agreement::leaders::Leaders;
 use chorale_consensus::input::Timer;
@@ -89,10 +89,10 @@ impl Real {
         let (from, message) = match event {
             Event::Timer => return self.end_view(to),
             Event::Certificate(view) => (from, entry(EntryCert::Qc(self.qc(world, *view)))),
-            Event::Timeouts(signed) => (from, entry(EntryCert::Tc(self.tc(world, signed)))),
-            Event::Proposal(proposal, signed) => {
+            Event::Timeouts(tc) => (from, entry(EntryCert::Tc(self.tc(world, tc)))),
+            Event::Proposal(proposal) => {
                 let leader = self.leaders.leader(View::new(u64::from(proposal.view)));
-                (leader, self.proposal(world, proposal, signed.as_ref()))
+                (leader, self.proposal(world, proposal))
             }
         };
         self.tell(to, Input::Message(Received { from, message }))
@@ -229,10 +229,10 @@ impl Real {
         QuorumCert { kind: VoteKind::Prepare, vote, signers, signature: unsigned() }
     }
 
-    fn tc(&mut self, world: &World, signed: &Signed) -> TimeoutCert {
+    /// Who said what does not matter: all stakes are the same.
+    fn tc(&mut self, world: &World, of: &Reports) -> TimeoutCert {
         let mut groups: BTreeMap<(View, Option<Tip>), TimeoutGroup> = BTreeMap::new();
-        for (index, report) in (0..).zip(&signed.by) {
-            let Some(Report { lock, tip }) = report else { continue };
+        for (index, Report { lock, tip }) in (0..).zip(of.reports()) {
             let voted = (tip.view > 0).then(|| self.vote(world, tip.block, tip.view).tip());
             let high_qc_view = View::new(u64::from(*lock));
             let signers = self.cluster.set.no_signers();
@@ -242,26 +242,27 @@ impl Real {
         }
         TimeoutCert {
             epoch: self.cluster.set.epoch(),
-            view: View::new(u64::from(signed.view)),
+            view: View::new(u64::from(of.view)),
             groups: groups.into_values().collect(),
             signature: unsigned(),
-            high_qc: self.qc(world, signed.cert().highest),
+            high_qc: self.qc(world, of.highest),
         }
     }
 
-    fn proposal(&mut self, world: &World, of: &Proposal, signed: Option<&Signed>) -> Message {
-        let tc = signed.map(|signed| self.tc(world, signed));
+    fn proposal(&mut self, world: &World, of: &Proposal) -> Message {
         let block = self.block(world, of.block);
-        let kind = match (of.entry, of.parent, tc) {
-            (Entry::Certified, Some(0), _) => ProposalKind::EpochStart { start: self.qc(world, 0) },
-            (Entry::Certified, Some(view), _) => ProposalKind::Normal { qc: self.qc(world, view) },
-            (Entry::GivenUp(_), Some(view), Some(tc)) => {
-                ProposalKind::Fallback { tc, parent_qc: self.qc(world, view) }
+        let kind = match (&of.entry, of.parent) {
+            (Entry::Certified, Some(0)) => ProposalKind::EpochStart { start: self.qc(world, 0) },
+            (Entry::Certified, Some(view)) => ProposalKind::Normal { qc: self.qc(world, view) },
+            (Entry::Certified, None) => unreachable!("a walk makes no such proposal"),
+            (Entry::GivenUp(tc), Some(view)) => {
+                let parent_qc = self.qc(world, view);
+                ProposalKind::Fallback { tc: self.tc(world, tc), parent_qc }
             }
-            (Entry::GivenUp(_), None, Some(tc)) => {
-                ProposalKind::Repropose { by: EntryCert::Tc(tc), block: block.hash() }
+            (Entry::GivenUp(tc), None) => {
+                let by = EntryCert::Tc(self.tc(world, tc));
+                ProposalKind::Repropose { by, block: block.hash() }
             }
-            (entry, parent, _) => unreachable!("no such proposal: {entry:?}, {parent:?}"),
         };
         let again = matches!(kind, ProposalKind::Repropose { .. });
         Message::Proposal(Arc::new(RealProposal {

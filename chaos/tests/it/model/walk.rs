@@ -2,8 +2,8 @@
 
 use chorale_chaos::model::honest::{Entry, Proposal};
 use chorale_chaos::model::rule::Rules;
-use chorale_chaos::model::timeout::{Report, Tip};
-use chorale_chaos::model::world::{Event, Said, Signed, World};
+use chorale_chaos::model::timeout::{Report, TimeoutCert, Tip};
+use chorale_chaos::model::world::{Event, Said, World};
 use chorale_chaos::rng::Rng;
 
 pub(super) struct Walk {
@@ -48,27 +48,26 @@ impl Walk {
     }
 
     /// A timeout certificate of any view that enough gave up, with any lie.
-    fn timeouts(&mut self) -> Option<Signed> {
+    fn timeouts(&mut self) -> Option<TimeoutCert> {
         let view = self.view();
         self.timeouts_of(view)
     }
 
-    fn timeouts_of(&mut self, view: u8) -> Option<Signed> {
-        let [a, b, c] = self.world.reports[usize::from(view)];
-        let mut by = [a, b, c, None];
-        let honest = by.iter().flatten().count();
-        if honest == 3 {
+    fn timeouts_of(&mut self, view: u8) -> Option<TimeoutCert> {
+        let reported = self.world.reports[usize::from(view)];
+        let mut reports: Vec<Report> = reported.into_iter().flatten().collect();
+        if reports.len() == 3 {
             match self.rng.below(5) {
-                drop @ 0..=2 => by[usize::try_from(drop).unwrap()] = None,
-                3 => return Some(Signed { view, by }),
+                drop @ 0..=2 => drop_at(&mut reports, drop),
+                3 => return Some(TimeoutCert::new(view, &reports)),
                 _ => {}
             }
         }
-        if honest < 2 {
+        if reports.len() < 2 {
             return None;
         }
-        by[3] = Some(self.lie(view));
-        Some(Signed { view, by })
+        reports.push(self.lie(view));
+        Some(TimeoutCert::new(view, &reports))
     }
 
     fn lie(&mut self, view: u8) -> Report {
@@ -96,28 +95,28 @@ impl Walk {
         if before == 0 || by_certificate {
             let block = self.fresh(before, view, to)?;
             let (entry, parent) = (Entry::Certified, Some(before));
-            return self.show(to, Proposal { view, block, entry, parent, oldest: 0 }, None);
+            return self.show(to, Proposal { view, block, entry, parent, oldest: 0 });
         }
         // Now and then a certificate of an older view, which justifies nothing here.
         let given_up = if self.rng.chance(900_000) { before } else { self.view().min(before) };
-        let signed = self.timeouts_of(given_up)?;
-        let entry = Entry::GivenUp(signed.cert());
+        let tc = self.timeouts_of(given_up)?;
+        let entry = Entry::GivenUp(tc);
         if self.rng.chance(400_000) {
-            let tips: Vec<u8> = signed.by.iter().flatten().map(|report| report.tip.block).collect();
+            let tips: Vec<u8> = tc.reports().iter().map(|report| report.tip.block).collect();
             let block = self.rng.pick(&tips);
             if block == 0 {
                 return None;
             }
             let proposal =
                 Proposal { view, block, entry, parent: None, oldest: self.oldest(block) };
-            return self.show(to, proposal, Some(signed));
+            return self.show(to, proposal);
         }
         let exists = |parent: &u8| self.world.certified(*parent).is_some();
         let parents: Vec<u8> = (0..=before).filter(exists).collect();
         let parent = self.rng.pick(&parents);
         let block = self.fresh(parent, view, to)?;
         let proposal = Proposal { view, block, entry, parent: Some(parent), oldest: 0 };
-        self.show(to, proposal, Some(signed))
+        self.show(to, proposal)
     }
 
     fn oldest(&self, block: u8) -> u8 {
@@ -141,12 +140,16 @@ impl Walk {
         self.world.make_block(parent, view)
     }
 
-    fn show(&mut self, to: usize, proposal: Proposal, signed: Option<Signed>) -> Option<Event> {
+    fn show(&mut self, to: usize, proposal: Proposal) -> Option<Event> {
         let key = (to, proposal.view, proposal.block);
         if self.shown.contains(&key) {
             return None;
         }
         self.shown.push(key);
-        Some(Event::Proposal(proposal, signed))
+        Some(Event::Proposal(proposal))
     }
+}
+
+fn drop_at(reports: &mut Vec<Report>, at: u64) {
+    reports.remove(usize::try_from(at).unwrap());
 }
