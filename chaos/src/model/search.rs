@@ -2,7 +2,8 @@
 //!
 //! Every state of a view is kept, as 16 bytes and exactly: no two states are ever taken for one.
 //! The level before is dropped from the table and kept as a sorted list, from which a
-//! counterexample is worked out backwards. Order and result do not depend on the threads.
+//! counterexample is worked out backwards. What is found does not depend on the threads; only how
+//! many states of the last view were seen by then does, where something breaks.
 
 use super::layer::{Game, Move, Workspace};
 use super::rule::Property;
