@@ -1,5 +1,6 @@
 //! Would the search notice? Each rule is switched off in turn, and the promise that it protects
-//! must break.
+//! must break. What the search leaves out is no worse under the rules as they are; without one of
+//! them that may be different, but what breaks then breaks in a run that can happen.
 
 use super::explain::schedule;
 use super::layer::{Game, Reach, Watch};

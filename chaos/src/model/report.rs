@@ -195,6 +195,7 @@ impl Report {
             let _ = writeln!(out, "not covered: {what}");
         }
         let verdict = match self.broken {
+            None if self.without.is_some() => "nothing breaks in so many views",
             None => "agreement holds, the tail-fork promise holds",
             Some(Property::Agreement) => "BROKEN: agreement",
             Some(Property::TailFork) => "BROKEN: the tail-fork promise",
