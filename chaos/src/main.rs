@@ -1,7 +1,6 @@
 //! `chaos`: breaks a cluster by plan and says what broke. See the folder's README.
 
 mod commands;
-mod model_command;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -33,7 +32,7 @@ enum Command {
     ///
     /// Exit code 0: nothing breaks (with --gates: everything is noticed). 1: a promise was broken
     /// (with --gates: an absence was missed). 2: usage.
-    Model(model_command::Model),
+    Model(commands::model::Model),
 }
 
 fn main() -> ExitCode {
