@@ -8,7 +8,8 @@ use crate::wire::genesis::{EpochInfo, GenesisFields, Member, Params, Rollup, Val
 use crate::wire::signers::Signers;
 use crate::wire::{Blob, Id, List, Wire as _};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex};
 use thiserror::Error;
 
 /// Why a genesis cannot be judged by.
@@ -95,6 +96,8 @@ pub struct Chain {
     pub rollups: Vec<u64>,
     /// The hash of the first epoch's description.
     pub epoch_info: Id,
+    /// Certificates that were verified before: they hold in every run of the chain.
+    pub verified: Arc<Mutex<HashSet<Id>>>,
 }
 
 /// The one epoch of this version.
@@ -149,6 +152,7 @@ impl Chain {
             set,
             rollups,
             epoch_info: hash("chorale/1/epoch-info", &[&info.bytes()]),
+            verified: Arc::default(),
         })
     }
 

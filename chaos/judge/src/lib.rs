@@ -21,7 +21,7 @@
 //!
 //! | Where | What |
 //! |---|---|
-//! | [`wire`], [`crypto`], [`genesis`], [`leaders`] | the document, once more |
+//! | [`wire`], [`crypto`], [`genesis`], [`leaders`], [`ordering`] | the document, once more |
 //! | [`history`] | files, line by line |
 //! | [`case`] | what all histories say together |
 //! | [`invariants`] | what must hold, one file each |
@@ -34,6 +34,7 @@ pub mod hex;
 pub mod history;
 pub mod invariants;
 pub mod leaders;
+pub mod ordering;
 pub mod report;
 pub mod wire;
 
@@ -78,7 +79,15 @@ pub fn judge(path: &Path, genesis: Option<&Path>) -> Result<Report, JudgeError> 
     let genesis = genesis.map(Path::to_path_buf).or_else(|| folder.genesis.clone());
     let genesis = genesis.ok_or_else(|| JudgeError::NoGenesis { path: path.to_path_buf() })?;
     let chain = Chain::read(&read(&genesis, std::fs::read(&genesis))?)?;
-    let (mut case, mut rules) = (Case::new(&chain), Rules::default());
+    judge_chain(&chain, &folder)
+}
+
+/// Judges the histories of a chain whose genesis was read and checked before.
+///
+/// # Errors
+/// When files cannot be read.
+pub fn judge_chain(chain: &Chain, folder: &Folder) -> Result<Report, JudgeError> {
+    let (mut case, mut rules) = (Case::new(chain), Rules::default());
     if let Some((file, name)) = &folder.faults {
         read(file, history::faults::read(&mut case, file, name))?;
     }
@@ -91,7 +100,7 @@ pub fn judge(path: &Path, genesis: Option<&Path>) -> Result<Report, JudgeError> 
     for (file, name) in &folder.followers {
         read(file, history::follower::read(&mut case, &mut rules, file, name))?;
     }
-    Ok(report(&mut case, rules, &folder))
+    Ok(report(&mut case, rules, folder))
 }
 
 fn read<T>(path: &Path, result: io::Result<T>) -> Result<T, JudgeError> {

@@ -23,7 +23,7 @@ enum Event {
 /// When the file cannot be read.
 pub fn read(case: &mut Case<'_>, path: &Path, name: &str) -> io::Result<()> {
     let mut lines = Lines::open(path, name)?;
-    while let Some((place, line)) = lines.next()? {
+    while let Some((place, line)) = lines.next_line()? {
         let event = match line {
             Line::Is(event) | Line::AfterCut(event) => event,
             Line::Unreadable(why) => {

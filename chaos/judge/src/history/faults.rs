@@ -139,7 +139,7 @@ impl Faults {
 pub fn read(case: &mut Case<'_>, path: &Path, name: &str) -> io::Result<()> {
     let mut lines = Lines::open(path, name)?;
     case.faults.kept = true;
-    while let Some((place, line)) = lines.next()? {
+    while let Some((place, line)) = lines.next_line()? {
         match line {
             Line::Is(FaultLine::Clock(ClockLine { clock, wall })) => {
                 case.faults.clock = Some((clock, wall));

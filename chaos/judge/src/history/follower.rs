@@ -47,7 +47,7 @@ pub struct FrameLine {
 pub fn read(case: &mut Case<'_>, rules: &mut Rules, path: &Path, name: &str) -> io::Result<()> {
     let mut lines = Lines::open(path, name)?;
     let mut reader = None;
-    while let Some((place, line)) = lines.next()? {
+    while let Some((place, line)) = lines.next_line()? {
         match line {
             Line::Is(Event::Start { rollup, from })
             | Line::AfterCut(Event::Start { rollup, from }) => {

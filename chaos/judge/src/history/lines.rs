@@ -45,7 +45,7 @@ impl Lines {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<(Place, Line<T>)>> {
+    pub fn next_line<T: DeserializeOwned>(&mut self) -> io::Result<Option<(Place, Line<T>)>> {
         self.buffer.clear();
         self.reader.read_until(b'\n', &mut self.buffer)?;
         if self.buffer.last() != Some(&b'\n') || self.buffer.len() > LINE_MAX {

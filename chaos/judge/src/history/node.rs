@@ -63,7 +63,7 @@ pub struct Node {
 pub fn read(case: &mut Case<'_>, rules: &mut Rules, path: &Path, name: &str) -> io::Result<()> {
     let mut lines = Lines::open(path, name)?;
     let mut node = None;
-    while let Some((place, line)) = lines.next()? {
+    while let Some((place, line)) = lines.next_line()? {
         let (event, cut) = match line {
             Line::Is(event) => (event, false),
             Line::AfterCut(event) => (event, true),

@@ -22,27 +22,39 @@ impl Acknowledged {
     #[must_use]
     pub fn decide(self, case: &Case<'_>) -> Outcome {
         let mut finding = Finding::default();
-        let spots = place_all(case, &mut finding);
+        let (spots, ordered) = (place_all(case, &mut finding), ordered(case));
+        let mut unread = 0_u64;
         for (id, sent) in &case.load {
-            judge(&mut finding, id, sent, spots.get(id));
+            match spots.get(id) {
+                None if is_unread(case, sent.rollup, ordered.get(&(sent.rollup, *id))) => {
+                    unread += 1;
+                }
+                spot => judge(&mut finding, id, sent, spot),
+            }
         }
-        self.decide_told(case, &mut finding);
-        finding.outcome()
-    }
-
-    fn decide_told(self, case: &Case<'_>, finding: &mut Finding) {
-        if self.told.is_empty() {
-            return;
+        if unread > 0 {
+            finding.unless(format!("{unread} were ordered before any follower began"));
         }
-        let contents = case.ordered.values().flat_map(|ordered| &ordered.contents);
-        let known: std::collections::HashSet<(u64, Id)> =
-            contents.flat_map(|c| c.ids.iter().map(|id| (c.rollup, *id))).collect();
         for (place, rollup, id) in self.told {
-            finding.check(known.contains(&(rollup, id)), &place, || {
+            finding.check(ordered.contains_key(&(rollup, id)), &place, || {
                 format!("lost: told to be final, but no height has {id} of rollup {rollup}")
             });
         }
+        finding.outcome()
     }
+}
+
+/// What nodes ordered, and at which sequence of the rollup.
+fn ordered(case: &Case<'_>) -> HashMap<(u64, Id), u64> {
+    let contents = case.ordered.values().flat_map(|ordered| &ordered.contents);
+    let ids = contents.flat_map(|c| c.ids.iter().map(|id| ((c.rollup, *id), c.sequence)));
+    ids.collect()
+}
+
+/// Whether something was ordered at a sequence below the first that anybody read.
+fn is_unread(case: &Case<'_>, rollup: u64, sequence: Option<&u64>) -> bool {
+    let first = case.frames.get(&rollup).and_then(|frames| frames.keys().next());
+    sequence.is_some_and(|sequence| first.is_none_or(|first| sequence < first))
 }
 
 /// Where each transaction stands; tells those that stand in two places.

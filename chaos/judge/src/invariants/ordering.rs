@@ -2,12 +2,10 @@
 //! height, the root is what the blocks come to when it is computed here anew, and headers that are
 //! final name it.
 
-mod state;
-
 use crate::case::{Case, Ordered};
 use crate::history::node::Node;
+use crate::ordering::State;
 use crate::report::{Finding, Outcome};
-use state::State;
 
 /// Watches what heights came to.
 #[derive(Debug, Default)]
@@ -76,14 +74,15 @@ impl Ordering {
 
     /// What final headers say of earlier heights.
     fn headers(&mut self, case: &Case<'_>) {
+        let genesis = State::new(case.chain).root();
         for (height, (hash, place)) in &case.finals {
             let Some((header, _)) = case.blocks.get(hash) else { continue };
-            if let Some(ordered) = case.ordered.get(&header.ordered_height) {
-                self.finding.check(header.ordered_root == ordered.root, place, || {
-                    let named = header.ordered_height;
-                    format!("final block {height} names another root of height {named}")
-                });
-            }
+            let named = header.ordered_height;
+            let known = case.ordered.get(&named).map(|ordered| ordered.root);
+            let Some(root) = known.or((named == 0).then_some(genesis)) else { continue };
+            self.finding.check(header.ordered_root == root, place, || {
+                format!("final block {height} names another root of height {named}")
+            });
         }
     }
 }

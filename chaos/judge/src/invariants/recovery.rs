@@ -1,5 +1,5 @@
-//! I16. A node that was broken and healed comes back without help: its commits reach what the others
-//! had when it was healed.
+//! I16. A node that was broken and healed comes back without help: its commits reach what the
+//! others had when it was healed.
 
 use crate::case::Case;
 use crate::report::{Finding, Outcome, Place};

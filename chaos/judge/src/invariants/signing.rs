@@ -46,7 +46,8 @@ pub struct Signer {
     committed: u64,
     given_up: u64,
     proposed: u64,
-    /// After a kill, the first of each may be one whose first sending was not written down.
+    /// After a kill the last of each is said again first, and its first sending may not have been
+    /// written down.
     excused: [bool; 3],
 }
 
@@ -137,10 +138,10 @@ impl Signing {
 
     fn on_prepare(&mut self, signer: &mut Signer, place: &Place, vote: &Vote) {
         let Vote { epoch, view, height, block } = *vote;
+        let excused = signer.excuse(0);
         if !self.fill(signer, place, Slot::Prepare(epoch, view), name(vote)) {
             return;
         }
-        let excused = signer.excuse(0);
         let last = signer.prepared.as_ref().map_or(0, |tip| tip.view);
         self.finding.check(excused || view > last, place, || {
             format!("prepares in view {view} after view {last}")
@@ -155,10 +156,10 @@ impl Signing {
 
     fn on_commit(&mut self, signer: &mut Signer, place: &Place, vote: &Vote) {
         let view = vote.view;
+        let excused = signer.excuse(1);
         if !self.fill(signer, place, Slot::Commit(vote.epoch, view), name(vote)) {
             return;
         }
-        let excused = signer.excuse(1);
         self.finding.check(excused || view > signer.committed, place, || {
             format!("votes to commit in view {view} after view {}", signer.committed)
         });
@@ -180,10 +181,10 @@ impl Signing {
                 signer.prepared = Some(TipVote { view, height, block });
             }
         }
+        let excused = signer.excuse(2);
         if !self.fill(signer, place, Slot::Timeout(epoch, view), name(&statement)) {
             return;
         }
-        let excused = signer.excuse(2);
         self.finding.check(excused || view > signer.given_up, place, || {
             format!("gives up view {view} after view {}", signer.given_up)
         });

@@ -24,7 +24,7 @@ struct Rollup {
 }
 
 /// The state after some height.
-pub(super) struct State<'a> {
+pub struct State<'a> {
     chain: &'a Chain,
     height: u64,
     time: u64,
@@ -34,7 +34,9 @@ pub(super) struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    pub(super) fn new(chain: &'a Chain) -> Self {
+    /// The state of genesis.
+    #[must_use]
+    pub fn new(chain: &'a Chain) -> Self {
         let window = Window { start: 0, base: Id::default(), tip: Id::default() };
         let rollup = |rollup: &u64| {
             let stream_root = Id::default();
@@ -47,8 +49,11 @@ impl<'a> State<'a> {
         Self { chain, height: 0, time, clock: 0, frontier, rollups }
     }
 
-    /// One block on.
-    pub(super) fn step(
+    /// One block on, in which rollups got `contents`.
+    ///
+    /// # Errors
+    /// When the block cannot stand on the one before, or rollups cannot have got that.
+    pub fn step(
         &mut self,
         header: &Header,
         tips: &[Tip],
@@ -81,8 +86,15 @@ impl<'a> State<'a> {
         Ok(())
     }
 
+    /// How many blocks a rollup has.
+    #[must_use]
+    pub fn sequence(&self, rollup: u64) -> Option<u64> {
+        self.rollups.get(&rollup).map(|rollup| rollup.leaf.sequence)
+    }
+
     /// The root that headers name.
-    pub(super) fn root(&self) -> Id {
+    #[must_use]
+    pub fn root(&self) -> Id {
         let leaf = |rollup: &Rollup| hash("chorale/1/ordered", &[&rollup.leaf.bytes()]);
         let rollups = merkle::root(&self.rollups.values().map(leaf).collect::<Vec<_>>());
         let frontier = Frontier(List(self.frontier.values().cloned().collect()));

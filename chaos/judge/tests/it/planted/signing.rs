@@ -1,0 +1,223 @@
+//! I7: nobody honest signs twice.
+
+use super::{Planted, plant};
+use crate::good::history::{History, hex, of};
+use crate::good::record::{self, ack, file, justify, statement, timeout};
+use crate::good::{View, World};
+use chorale_judge::crypto::signed;
+use chorale_judge::wire::batch::SignedHeader;
+use chorale_judge::wire::certificate::{Kind, TipVote, Vote};
+use chorale_judge::wire::message::{Message, Rescue, Timeout};
+use chorale_judge::wire::{Id, Wire as _};
+use serde_json::json;
+
+const NODE: u16 = 2;
+
+fn says(bad: &mut History, message: &Message) {
+    bad.add(&file(NODE), statement(0, message));
+}
+
+/// Node 2 is killed and comes back.
+fn restarts(bad: &mut History) {
+    let start = bad.files[&file(NODE)][0].clone();
+    bad.add(&file(NODE), start);
+}
+
+fn votes(world: &World, bad: &mut History, kind: Kind, change: impl FnOnce(&mut Vote)) {
+    let mut vote = world.made[4].vote().clone();
+    change(&mut vote);
+    says(bad, &record::vote(world, NODE, kind, &vote));
+}
+
+fn last(world: &World) -> &Vote {
+    world.made[world.made.len() - 1].vote()
+}
+
+fn tip(vote: &Vote) -> TipVote {
+    TipVote { view: vote.view, height: vote.height, block: vote.block }
+}
+
+/// Node 2's timeout of a view after the last block.
+fn gives_up(world: &World, after: u64) -> Timeout {
+    let lock = &world.made[world.made.len() - 1].qc;
+    timeout(world, NODE, last(world).view + after, lock, Some(tip(last(world))))
+}
+
+fn times_out(bad: &mut History, timeout: Timeout) {
+    says(bad, &Message::Timeout(Box::new(timeout)));
+}
+
+/// A view that was given up in the chain.
+fn given_up(world: &World) -> u64 {
+    let view = world.views.iter().find_map(|view| match view {
+        View::GivenUp { view, .. } => Some(*view),
+        View::Block { .. } => None,
+    });
+    view.unwrap()
+}
+
+pub fn table() -> Vec<Planted> {
+    [votes_table(), timeouts(), proposals(), lanes()].into_iter().flatten().collect()
+}
+
+fn votes_table() -> Vec<Planted> {
+    vec![
+        plant("two prepare votes in a view", "I7", |world, bad| {
+            votes(world, bad, Kind::Prepare, |vote| vote.block = Id([1; 32]));
+        }),
+        plant("two commit votes in a view", "I7", |world, bad| {
+            votes(world, bad, Kind::Commit, |vote| vote.block = Id([1; 32]));
+        }),
+        plant("two prepare votes in a view, a crash between", "I7", |world, bad| {
+            restarts(bad);
+            votes(world, bad, Kind::Prepare, |vote| vote.block = Id([1; 32]));
+        }),
+        plant("two commit votes in a view, a crash between", "I7", |world, bad| {
+            restarts(bad);
+            votes(world, bad, Kind::Commit, |vote| vote.height += 1);
+        }),
+        plant("a prepare vote in a view that is past", "I7", |world, bad| {
+            let view = given_up(world);
+            votes(world, bad, Kind::Prepare, |vote| vote.view = view);
+        }),
+        plant("a prepare vote after giving the view up", "I7", |world, bad| {
+            times_out(bad, gives_up(world, 1));
+            let vote = Vote { view: last(world).view + 1, ..last(world).clone() };
+            says(bad, &record::vote(world, NODE, Kind::Prepare, &vote));
+        }),
+        plant("a commit vote after giving the view up", "I7", |world, bad| {
+            times_out(bad, gives_up(world, 2));
+            let vote = Vote { view: last(world).view + 1, ..last(world).clone() };
+            says(bad, &record::vote(world, NODE, Kind::Commit, &vote));
+        }),
+        plant("a commit vote in a view that is past", "I7", |world, bad| {
+            let view = given_up(world);
+            votes(world, bad, Kind::Commit, |vote| vote.view = view);
+        }),
+    ]
+}
+
+fn timeouts() -> Vec<Planted> {
+    vec![
+        plant("two timeouts of a view", "I7", |world, bad| {
+            times_out(bad, gives_up(world, 1));
+            let mut other = gives_up(world, 1);
+            other.lock = world.made[world.made.len() - 2].qc.clone();
+            times_out(bad, other);
+        }),
+        plant("a lower view given up after a higher one", "I7", |world, bad| {
+            times_out(bad, gives_up(world, 3));
+            times_out(bad, gives_up(world, 2));
+        }),
+        plant("a timeout that hides a lock", "I7", |world, bad| {
+            let mut timeout = gives_up(world, 1);
+            timeout.lock = world.made[2].qc.clone();
+            times_out(bad, timeout);
+        }),
+        plant("a timeout that hides a vote", "I7", |world, bad| {
+            let mut timeout = gives_up(world, 1);
+            timeout.tip = Some(tip(world.made[2].vote()));
+            times_out(bad, timeout);
+        }),
+        plant("a timeout that says nothing was prepared", "I7", |world, bad| {
+            let mut timeout = gives_up(world, 1);
+            timeout.tip = None;
+            times_out(bad, timeout);
+        }),
+        plant("a timeout with another vote than was cast", "I7", |world, bad| {
+            let mut timeout = gives_up(world, 1);
+            let vote = Vote { block: Id([2; 32]), ..world.made[4].vote().clone() };
+            timeout.prepare = Some((vote, [0; 96]));
+            times_out(bad, timeout);
+        }),
+    ]
+}
+
+fn proposals() -> Vec<Planted> {
+    vec![
+        plant("two proposals in a view", "I7", |world, bad| {
+            let leader = world.leaders.of_view(world.made[4].view);
+            let (made, _) = super::agreement::fork(world, 4, None);
+            let proposal = record::proposal(world, leader, &made, justify(world, 4));
+            bad.add(&file(leader), statement(0, &Message::Proposal(Box::new(proposal))));
+        }),
+        plant("two proposals in a view, a crash between", "I7", |world, bad| {
+            let leader = world.leaders.of_view(world.made[4].view);
+            let (made, _) = super::agreement::fork(world, 4, None);
+            let proposal = record::proposal(world, leader, &made, justify(world, 4));
+            let start = bad.files[&file(leader)][0].clone();
+            bad.add(&file(leader), start);
+            bad.add(&file(leader), statement(0, &Message::Proposal(Box::new(proposal))));
+        }),
+        plant("a proposal in a view that another leads", "I7", |world, bad| {
+            let leader = world.leaders.of_view(world.made[4].view);
+            let other = (leader + 1) % world.members();
+            let proposal = record::proposal(world, leader, &world.made[4], justify(world, 4));
+            bad.add(&file(other), statement(0, &Message::Proposal(Box::new(proposal))));
+        }),
+        plant("a proposal that another signed", "I7", |world, bad| {
+            let leader = world.leaders.of_view(world.made[0].view);
+            let other = (leader + 1) % world.members();
+            let mut proposal = record::proposal(world, other, &world.made[0], justify(world, 0));
+            proposal.view += 16 * u64::from(world.members());
+            bad.add(&file(leader), statement(0, &Message::Proposal(Box::new(proposal))));
+        }),
+        plant("what is no message", "I7", |_, bad| {
+            let line = json!({"t": 0, "kind": "statement", "bytes": "0x01ff00"});
+            bad.add(&file(NODE), line);
+        }),
+    ]
+}
+
+fn lanes() -> Vec<Planted> {
+    vec![
+        plant("two acknowledgements at a number", "I7", |world, bad| {
+            let batches = world.made.iter().flat_map(|made| &made.batches);
+            let other = batches.into_iter().find(|batch| batch.signed.header.lane.owner != NODE);
+            let mut statement = other.unwrap().signed.header.acknowledgement();
+            statement.digest = Id([1; 32]);
+            says(bad, &ack(world, NODE, &statement));
+        }),
+        plant("two acknowledgements at a number, one as a rescue", "I7", |world, bad| {
+            let batches = world.made.iter().flat_map(|made| &made.batches);
+            let other = batches.into_iter().find(|batch| batch.signed.header.lane.owner != NODE);
+            let mut header = other.unwrap().signed.header.clone();
+            header.root = Id([1; 32]);
+            let bytes = header.acknowledgement().bytes();
+            let message = signed("chorale/1/acknowledge", &world.chain.id, &bytes);
+            let owner_signature = world.keys.ed(header.lane.owner, &message);
+            let signature = world.keys.ed(NODE, &message);
+            says(bad, &Message::Rescue(Rescue { header, owner_signature, signature }));
+        }),
+        plant("two batches at a number of the own lane", "I7", |world, bad| {
+            let (node, at) = a_batch(bad);
+            let bytes = crate::good::history::unhex(&bad.files[&node][at]["bytes"]);
+            let mut batch = SignedHeader::read(&bytes).unwrap();
+            batch.header.root = Id([1; 32]);
+            let bytes = batch.header.acknowledgement().bytes();
+            let message = signed("chorale/1/acknowledge", &world.chain.id, &bytes);
+            batch.signature = world.keys.ed(batch.header.lane.owner, &message);
+            let line = json!({"t": 0, "kind": "batch", "bytes": hex(&batch.bytes())});
+            bad.add(&node, line);
+        }),
+        plant("a batch in the lane of another", "I7", |_, bad| {
+            let (node, at) = a_batch(bad);
+            let line = bad.files[&node][at].clone();
+            let other = if node == "node0.jsonl" { "node1.jsonl" } else { "node0.jsonl" };
+            bad.add(other, line);
+        }),
+        plant("an acknowledgement that another signed", "I7", |world, bad| {
+            let mut statement = world.made[0].batches[0].signed.header.acknowledgement();
+            statement.seq += 1_000;
+            says(bad, &ack(world, NODE - 1, &statement));
+        }),
+    ]
+}
+
+fn a_batch(bad: &History) -> (String, usize) {
+    let mut nodes = bad.named("node").into_iter();
+    let has = |file: &String| bad.files[file].iter().any(of("batch"));
+    let node = nodes.find(has).unwrap();
+    let at = bad.find(&node, 0, of("batch"));
+    (node, at)
+}

@@ -1,0 +1,70 @@
+//! The second opinion, in Python, on the good history and on the planted ones that it judges.
+
+use crate::good::history::History;
+use crate::planted::{Planted, all, base};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// What it does not look at: messages between nodes, what nodes told their users, and the proofs
+/// inside frames.
+const BEYOND: [&str; 12] = [
+    "a fork's certificate is passed on",
+    "a frame is proven by a fork's certificate",
+    "a node says final of what no height has",
+    "a node says final of what another rollup got",
+    "another frame's proof",
+    "an unreadable proof",
+    "a proof without a block",
+    "a proof that hides a batch",
+    "a proof with a batch twice",
+    "a proof with a batch that is not the chain's",
+    "a proof with another body",
+    "a proof of a block that is not final",
+];
+
+/// Runs it; `None` where there is no Python.
+fn ask(history: &History) -> Option<Output> {
+    let folder = TempDir::new().unwrap();
+    history.write(folder.path());
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("second_opinion.py");
+    Command::new("python3").arg(program).arg(folder.path()).output().ok()
+}
+
+#[test]
+fn it_agrees_on_good_and_bad() {
+    let (world, good) = base();
+    let Some(output) = ask(good) else {
+        println!("skipped: 1 good history and all planted ones: there is no python3");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}{errors}");
+    let said: Value = serde_json::from_str(&said).unwrap();
+    for invariant in ["I1", "I2", "I3", "I4", "I5"] {
+        assert!(said[invariant]["checked"].as_u64() > Some(0), "{invariant}: {said}");
+    }
+    println!("signatures: {}", said["signatures"]);
+
+    let (mut wrong, mut agreed) = (Vec::new(), 0);
+    for Planted { name, invariant, change } in all() {
+        if !["I1", "I3", "I4", "I5"].contains(&invariant) {
+            continue;
+        }
+        let mut bad = good.clone();
+        change(world, &mut bad);
+        let output = ask(&bad).unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let refused =
+            output.status.code() == Some(1) && said[invariant]["violated"].as_u64() > Some(0);
+        if refused == BEYOND.contains(&name) {
+            wrong.push(format!("{invariant} {name}: refused {refused}: {said}"));
+        }
+        agreed += u32::from(refused);
+    }
+    println!("{agreed} planted histories refused, {} beyond it", BEYOND.len());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(agreed >= 30);
+}
