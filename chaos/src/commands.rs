@@ -1,5 +1,6 @@
 //! The subcommands, one a file.
 
+pub(crate) mod judge;
 pub(crate) mod model;
 pub(crate) mod sim;
 pub(crate) mod twins;

@@ -33,6 +33,10 @@ enum Command {
     /// Exit code 0: nothing breaks (with --gates: everything is noticed). 1: a promise was broken
     /// (with --gates: an absence was missed). 2: usage.
     Model(commands::model::Model),
+    /// Decides from the recorded histories of a run whether its promises were kept.
+    ///
+    /// Exit code 0: pass. 1: a promise was broken. 2: the run proves nothing, or cannot be read.
+    Judge(commands::judge::Judge),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Command::Sim(sim) => sim.run(),
         Command::Twins(twins) => twins.run(),
         Command::Model(model) => model.run(),
+        Command::Judge(judge) => judge.run(),
     };
     match done {
         Ok(code) => code,

@@ -50,6 +50,8 @@ pub struct RollupBlock {
     /// Up to where the client knows that it missed nothing. A client that holds the rollup's
     /// window, as this one does, always knows it up to this block.
     pub complete: Complete,
+    /// The proof as the node sent it, for those who keep it or check it once more.
+    pub proof: Vec<u8>,
 }
 
 /// Where in the chain a state stands.
@@ -208,6 +210,7 @@ impl LightClient {
             transactions: frame.transactions.clone(),
             ids,
             complete: Complete::Now,
+            proof: frame.proof.clone(),
         })
     }
 

@@ -90,7 +90,7 @@ pub struct Tx {
 /// A view: given up, or with a block.
 #[derive(Clone, Debug)]
 pub enum View {
-    GivenUp { view: u64, lock: Qc, tc: Tc },
+    GivenUp { view: u64, lock: Qc, tc: Box<Tc> },
     Block { made: usize },
 }
 

@@ -100,7 +100,7 @@ fn give_up(world: &mut World, growth: &mut Growth<'_>) {
         Group { lock: tip.view, tip: Some(tip), signers: Signers::of(world.members(), &all) };
     let signature = world.keys.sum(&all, &message);
     let tc = TcFields { epoch: EPOCH, view, groups: List(vec![group]), signature, lock };
-    let tc = Tc(tc);
+    let tc = Box::new(Tc(tc));
     world.views.push(View::GivenUp { view, lock: growth.qc.clone(), tc });
     growth.view += 1;
 }

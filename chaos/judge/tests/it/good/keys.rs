@@ -15,8 +15,11 @@ pub struct Keys {
     pub bls: Vec<Scalar>,
     pub network: Vec<SigningKey>,
     /// Many histories are written of one chain.
-    sums: Mutex<HashMap<(Vec<u16>, Vec<u8>), [u8; 96]>>,
+    sums: Mutex<HashMap<Signing, [u8; 96]>>,
 }
+
+/// Who signs what.
+type Signing = (Vec<u16>, Vec<u8>);
 
 impl Keys {
     pub fn draw(random: &mut Random, members: usize) -> Self {

@@ -43,7 +43,7 @@ pub fn ack(world: &World, node: u16, statement: &Ack) -> Message {
 /// A timeout of a member.
 pub fn timeout(world: &World, node: u16, view: u64, lock: &Qc, tip: Option<TipVote>) -> Timeout {
     let before = world.views.iter().find_map(|known| match known {
-        View::GivenUp { view: given_up, tc, .. } if given_up + 1 == view => Some(tc.clone()),
+        View::GivenUp { view: given_up, tc, .. } if given_up + 1 == view => Some((**tc).clone()),
         _ => None,
     });
     let entry = before.map_or_else(|| Entry::Qc(lock.clone()), Entry::Tc);
@@ -75,7 +75,7 @@ pub fn justify(world: &World, at: usize) -> Justify {
     };
     let view = world.made[at].view;
     let tc = world.views.iter().find_map(|known| match known {
-        View::GivenUp { view: given_up, tc, .. } if given_up + 1 == view => Some(tc.clone()),
+        View::GivenUp { view: given_up, tc, .. } if given_up + 1 == view => Some((**tc).clone()),
         _ => None,
     });
     match tc {

@@ -166,7 +166,7 @@ fn others() -> Vec<Planted> {
         }),
         plant("a view given up by too few", "I2", |world, bad| {
             let tc = world.views.iter().find_map(|view| match view {
-                View::GivenUp { tc, .. } => Some(tc.clone()),
+                View::GivenUp { tc, .. } => Some((**tc).clone()),
                 View::Block { .. } => None,
             });
             let mut tc = tc.unwrap();

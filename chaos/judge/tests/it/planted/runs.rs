@@ -132,7 +132,7 @@ fn served() -> Vec<Planted> {
                 (fault["from"], fault["to"]) = (final_at(2).into(), final_at(9).into());
             });
             bad.lines("node3.jsonl")
-                .retain(|line| !line["height"].as_u64().is_some_and(|height| height > 2));
+                .retain(|line| line["height"].as_u64().is_none_or(|height| height <= 2));
             let late = LOAD_START + 90_000_000_000;
             bad.edit("follower-1-0.jsonl", 0, of("end"), |line| line["t"] = late.into());
         }),
