@@ -45,9 +45,9 @@ pub enum Outcome {
     Held {
         /// How many things were compared or verified for it.
         checked: u64,
-        /// What could not be looked at, if anything.
+        /// What is worth knowing beside: what could not be looked at, or by which bound.
         #[serde(skip_serializing_if = "Option::is_none")]
-        unless: Option<String>,
+        note: Option<String>,
     },
     /// It does not.
     Violated {
@@ -69,7 +69,7 @@ pub struct Finding {
     checked: u64,
     count: u64,
     breaches: Vec<Breach>,
-    unless: Option<String>,
+    note: Option<String>,
     why_not: Option<String>,
 }
 
@@ -95,9 +95,9 @@ impl Finding {
         }
     }
 
-    /// Some of it could not be looked at.
-    pub fn unless(&mut self, what: impl Into<String>) {
-        self.unless = Some(what.into());
+    /// Something is worth knowing: what could not be looked at, or by which bound.
+    pub fn note(&mut self, what: impl Into<String>) {
+        self.note = Some(what.into());
     }
 
     /// Nothing of it can be decided, unless it is violated all the same.
@@ -108,14 +108,14 @@ impl Finding {
     /// What became of it. What was looked at zero times did not hold.
     #[must_use]
     pub fn outcome(self) -> Outcome {
-        let Self { checked, count, breaches, unless, why_not } = self;
+        let Self { checked, count, breaches, note, why_not } = self;
         match why_not {
             _ if count > 0 => Outcome::Violated { count, breaches },
             Some(why) => Outcome::NotJudged { why },
             None if checked == 0 => {
                 Outcome::NotJudged { why: "the run holds nothing to judge it by".into() }
             }
-            None => Outcome::Held { checked, unless },
+            None => Outcome::Held { checked, note },
         }
     }
 }
@@ -222,9 +222,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Ruling { id, promise, outcome } in &self.invariants {
             match outcome {
-                Outcome::Held { checked, unless } => {
+                Outcome::Held { checked, note } => {
                     write!(f, "{id:<4} held        {promise}: {checked} checked")?;
-                    writeln!(f, "{}", unless.as_ref().map_or(String::new(), |u| format!("; {u}")))?;
+                    writeln!(
+                        f,
+                        "{}",
+                        note.as_ref().map_or(String::new(), |note| format!("; {note}"))
+                    )?;
                 }
                 Outcome::NotJudged { why } => writeln!(f, "{id:<4} not judged  {promise}: {why}")?,
                 Outcome::Violated { count, breaches } => {

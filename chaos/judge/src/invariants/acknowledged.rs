@@ -33,7 +33,7 @@ impl Acknowledged {
             }
         }
         if unread > 0 {
-            finding.unless(format!("{unread} were ordered before any follower began"));
+            finding.note(format!("{unread} were ordered before any follower began"));
         }
         for (place, rollup, id) in self.told {
             finding.check(ordered.contains_key(&(rollup, id)), &place, || {

@@ -57,7 +57,7 @@ impl Agreement {
             before = Some((*height, *hash));
         }
         if self.unknown > 0 {
-            self.finding.unless(format!("{} final blocks are in no history", self.unknown));
+            self.finding.note(format!("{} final blocks are in no history", self.unknown));
         }
         self.finding.outcome()
     }

@@ -202,7 +202,7 @@ impl Certificates {
             }
         }
         if unknown > 0 {
-            self.finding.unless(format!("{unknown} blocks below a certificate are in no history"));
+            self.finding.note(format!("{unknown} blocks below a certificate are in no history"));
         }
         self.finding.outcome()
     }

@@ -72,7 +72,7 @@ impl Projection {
         if unproven > 0 {
             let what =
                 format!("{unproven} frames were compared with nodes' words, without a proof");
-            self.finding.unless(what);
+            self.finding.note(what);
         }
         self.finding.outcome()
     }

@@ -28,7 +28,7 @@ impl Served {
                 if known {
                     self.finding.breach(place, format!("{node} said what is not true: {why}"));
                 } else {
-                    self.finding.unless(format!("{node} may be one that is faulty by plan"));
+                    self.finding.note(format!("{node} may be one that is faulty by plan"));
                 }
             }
             None => self.finding.checked(),

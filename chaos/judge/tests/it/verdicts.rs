@@ -110,8 +110,8 @@ fn what_was_ordered_before_anybody_read_is_not_lost() {
         }
     });
     assert_eq!(report.verdict, Verdict::Pass, "{report}");
-    let Outcome::Held { unless, .. } = &report.invariants[2].outcome else { panic!("{report}") };
-    assert!(unless.as_ref().unwrap().contains("before any follower"), "{report}");
+    let Outcome::Held { note, .. } = &report.invariants[2].outcome else { panic!("{report}") };
+    assert!(note.as_ref().unwrap().contains("before any follower"), "{report}");
 }
 
 #[test]
