@@ -24,18 +24,31 @@ const BEYOND: [&str; 12] = [
     "a proof of a block that is not final",
 ];
 
-/// Runs it; `None` where there is no Python.
-fn ask(history: &History) -> Option<Output> {
+/// What it does not look at in certificates: those inside messages, and ways through blocks.
+const BEYOND_CERTIFICATES: [&str; 7] = [
+    "a proposal on a certificate of too few",
+    "a view given up by too few",
+    "an availability certificate of too few",
+    "a commit certificate of too few inside a proposal",
+    "the certificate of a block that nobody knows",
+    "a final block of another set",
+    "a final block that says another height",
+];
+
+/// Runs it, with so many signatures to check; `None` where there is no Python.
+fn ask(history: &History, signatures: &str) -> Option<Output> {
     let folder = TempDir::new().unwrap();
     history.write(folder.path());
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("second_opinion.py");
-    Command::new("python3").arg(program).arg(folder.path()).output().ok()
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let arguments = ["--signatures", signatures];
+    Command::new(python).arg(program).args(arguments).arg(folder.path()).output().ok()
 }
 
 #[test]
 fn it_agrees_on_good_and_bad() {
     let (world, good) = base();
-    let Some(output) = ask(good) else {
+    let Some(output) = ask(good, "2") else {
         println!("skipped: 1 good history and all planted ones: there is no python3");
         return;
     };
@@ -55,7 +68,7 @@ fn it_agrees_on_good_and_bad() {
         }
         let mut bad = good.clone();
         change(world, &mut bad);
-        let output = ask(&bad).unwrap();
+        let output = ask(&bad, "0").unwrap();
         let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         let refused =
             output.status.code() == Some(1) && said[invariant]["violated"].as_u64() > Some(0);
@@ -65,6 +78,25 @@ fn it_agrees_on_good_and_bad() {
         agreed += u32::from(refused);
     }
     println!("{agreed} planted histories refused, {} beyond it", BEYOND.len());
-    assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(agreed >= 30);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Takes minutes, and needs the package `py_ecc`: `PYTHON=… cargo test … -- --ignored`.
+#[test]
+#[ignore = "takes minutes and needs py_ecc"]
+fn it_agrees_on_signatures() {
+    let (world, good) = base();
+    let said: Value = serde_json::from_slice(&ask(good, "99").unwrap().stdout).unwrap();
+    assert!(said["passed"] == true && said["signatures"]["skipped"] == 0, "{said}");
+    for Planted { name, invariant, change } in all() {
+        if invariant != "I2" || BEYOND_CERTIFICATES.contains(&name) {
+            continue;
+        }
+        let mut bad = good.clone();
+        change(world, &mut bad);
+        let output = ask(&bad, "99").unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        assert!(said["I2"]["violated"].as_u64() > Some(0), "{name}: {said}");
+    }
 }

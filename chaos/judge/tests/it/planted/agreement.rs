@@ -5,6 +5,7 @@ use crate::good::blocks::{Made, certify_by};
 use crate::good::history::{History, hex, of};
 use crate::good::record::{file, justify, proposal, statement};
 use crate::good::{World, follow};
+use chorale_judge::wire::block::Header;
 use chorale_judge::wire::certificate::{CommitQc, Kind, Qc};
 use chorale_judge::wire::message::Message;
 use chorale_judge::wire::proof::FrameProof;
@@ -13,9 +14,16 @@ use serde_json::{Value, json};
 
 /// Another block at the place of the `at`th, and everybody's certificate of it.
 pub fn fork(world: &World, at: usize, parent: Option<Id>) -> (Made, Qc) {
+    fork_by(world, at, |header| {
+        header.time += 1;
+        header.parent = parent.unwrap_or(header.parent);
+    })
+}
+
+/// The `at`th block with a change in its header, and everybody's certificate of that.
+pub fn fork_by(world: &World, at: usize, change: impl FnOnce(&mut Header)) -> (Made, Qc) {
     let mut made = world.made[at].clone();
-    made.block.header.time += 1;
-    made.block.header.parent = parent.unwrap_or(made.block.header.parent);
+    change(&mut made.block.header);
     made.hash = made.block.header.hash();
     let mut vote = made.vote().clone();
     vote.block = made.hash;
@@ -66,7 +74,10 @@ pub fn table() -> Vec<Planted> {
             says_fork(&mut line, &made, &certificate);
             bad.add("node1.jsonl", line);
         }),
-        plant("a final block does not stand on the one below", "I1", forked_tail),
+        plant("a final block does not stand on the one below", "I1", |world, bad| {
+            let last = world.made.len() - 1;
+            forked_tail(world, bad, fork(world, last, Some(Id([9; 32]))));
+        }),
         plant("a frame is proven by a fork's certificate", "I1", |world, bad| {
             let (_, certificate) = fork(world, world.made.len() - 1, None);
             let mut shown = follow::frames(world, 1).pop().unwrap();
@@ -82,10 +93,9 @@ pub fn table() -> Vec<Planted> {
     ]
 }
 
-/// Everybody agrees on a last block whose parent is not the block below.
-fn forked_tail(world: &World, bad: &mut History) {
+/// Everybody agrees on another last block.
+pub fn forked_tail(world: &World, bad: &mut History, (made, certificate): (Made, Qc)) {
     let at = world.made.len() - 1;
-    let (made, certificate) = fork(world, at, Some(Id([9; 32])));
     for node in 0..world.members() {
         bad.edit(&file(node), 0, commit_of(at + 1), |line| {
             says_fork(line, &made, &certificate);

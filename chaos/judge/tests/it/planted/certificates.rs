@@ -1,6 +1,6 @@
 //! I2: certificates prove what they say.
 
-use super::agreement::{commit_of, fork};
+use super::agreement::{commit_of, fork, fork_by, forked_tail};
 use super::{Planted, plant};
 use crate::good::blocks::certify_by;
 use crate::good::history::{History, hex, saying};
@@ -142,6 +142,15 @@ fn forms() -> Vec<Planted> {
         }),
         plant("the certificate of another block of that height", "I2", |world, bad| {
             show(bad, &fork(world, HEIGHT - 1, None).1.bytes());
+        }),
+        plant("a final block of another set", "I2", |world, bad| {
+            let last = world.made.len() - 1;
+            let other = fork_by(world, last, |header| header.epoch_info = Id([9; 32]));
+            forked_tail(world, bad, other);
+        }),
+        plant("a final block that says another height", "I2", |world, bad| {
+            let last = world.made.len() - 1;
+            forked_tail(world, bad, fork_by(world, last, |header| header.height += 1));
         }),
         plant("the certificate of a block that nobody knows", "I2", |world, bad| {
             let mut vote = world.made[world.made.len() - 1].vote().clone();

@@ -171,6 +171,36 @@ fn proofs() -> Vec<Planted> {
                 });
             });
         }),
+        plant("a proof that shows another rollup's part", "I5", |world, bad| {
+            reprove(world, bad, 2, |shown| {
+                with_proof(shown, |proof| {
+                    for batch in &mut proof.parts.0.last_mut().unwrap().batches.0 {
+                        if let EntryProof::Present(placed) = &mut batch.entry {
+                            placed.rollup = 2;
+                        }
+                    }
+                });
+            });
+        }),
+        plant("a proof that counts one transaction less", "I5", |world, bad| {
+            reprove(world, bad, 2, |shown| {
+                with_proof(shown, |proof| {
+                    for batch in &mut proof.parts.0.last_mut().unwrap().batches.0 {
+                        if let EntryProof::Present(placed) = &mut batch.entry {
+                            placed.count -= 1;
+                        }
+                    }
+                });
+            });
+        }),
+        plant("a proof whose blocks do not follow each other", "I5", |world, bad| {
+            reprove(world, bad, 3, |shown| {
+                with_proof(shown, |proof| {
+                    let header = world.made[0].block.header.clone();
+                    proof.link.0.insert(0, header);
+                });
+            });
+        }),
         plant("a proof that leaves out what was never delivered", "I5", |world, bad| {
             reprove(world, bad, 2, |shown| {
                 let id = shown.ids.remove(0);

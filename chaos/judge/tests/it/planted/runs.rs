@@ -95,6 +95,12 @@ fn ordering() -> Vec<Planted> {
                 *sequence = (sequence.as_u64().unwrap() + 1).into();
             });
         }),
+        plant("every node orders for a rollup that is not registered", "I12", |_, bad| {
+            everywhere(bad, 9, |line| {
+                let rollups = line["rollups"].as_array_mut().unwrap();
+                rollups.push(json!({"rollup": 77, "sequence": 0, "ids": []}));
+            });
+        }),
         plant("a height is ordered before it is final", "I12", |_, bad| {
             let at = bad.find("node0.jsonl", 0, ordered(4));
             let line = bad.lines("node0.jsonl").remove(at);

@@ -155,6 +155,18 @@ fn proposals() -> Vec<Planted> {
             let proposal = record::proposal(world, leader, &world.made[4], justify(world, 4));
             bad.add(&file(other), statement(0, &Message::Proposal(Box::new(proposal))));
         }),
+        plant("a proposal after giving the view up", "I7", |world, bad| {
+            let after = (1..).find(|after| world.leaders.of_view(last(world).view + after) == NODE);
+            let after = after.unwrap();
+            times_out(bad, gives_up(world, after));
+            proposes(world, bad, last(world).view + after);
+        }),
+        plant("a proposal in a lower view than one before", "I7", |world, bad| {
+            let leads = |view: &u64| world.leaders.of_view(*view) == NODE;
+            let views: Vec<u64> = (last(world).view + 1..).filter(leads).take(2).collect();
+            proposes(world, bad, views[1]);
+            proposes(world, bad, views[0]);
+        }),
         plant("a proposal that another signed", "I7", |world, bad| {
             let leader = world.leaders.of_view(world.made[0].view);
             let other = (leader + 1) % world.members();
@@ -169,8 +181,35 @@ fn proposals() -> Vec<Planted> {
     ]
 }
 
+/// Node 2 proposes a block in a view.
+fn proposes(world: &World, bad: &mut History, view: u64) {
+    let mut made = world.made[world.made.len() - 1].clone();
+    made.view = view;
+    made.block.header.original_view = view;
+    let proposal = record::proposal(world, NODE, &made, justify(world, 3));
+    says(bad, &Message::Proposal(Box::new(proposal)));
+}
+
 fn lanes() -> Vec<Planted> {
     vec![
+        plant("a rescue that its batch's owner did not sign", "I7", |world, bad| {
+            let batches = world.made.iter().flat_map(|made| &made.batches);
+            let other = batches.into_iter().find(|batch| batch.signed.header.lane.owner != NODE);
+            let header = other.unwrap().signed.header.clone();
+            let bytes = header.acknowledgement().bytes();
+            let message = signed("chorale/1/acknowledge", &world.chain.id, &bytes);
+            let signature = world.keys.ed(NODE, &message);
+            let owner_signature = signature;
+            says(bad, &Message::Rescue(Rescue { header, owner_signature, signature }));
+        }),
+        plant("a batch that its owner did not sign", "I7", |_, bad| {
+            let (node, at) = a_batch(bad);
+            let bytes = crate::good::history::unhex(&bad.files[&node][at]["bytes"]);
+            let mut batch = SignedHeader::read(&bytes).unwrap();
+            batch.header.seq += 1_000;
+            let line = json!({"t": 0, "kind": "batch", "bytes": hex(&batch.bytes())});
+            bad.add(&node, line);
+        }),
         plant("two acknowledgements at a number", "I7", |world, bad| {
             let batches = world.made.iter().flat_map(|made| &made.batches);
             let other = batches.into_iter().find(|batch| batch.signed.header.lane.owner != NODE);
