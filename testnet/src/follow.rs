@@ -64,8 +64,10 @@ pub fn frame_digest(block: &RollupBlock) -> FrameDigest {
 #[must_use]
 pub fn frame_bytes(block: &RollupBlock) -> Vec<u8> {
     let mut out = Vec::new();
-    (block.rollup.encode(&mut out), block.sequence.encode(&mut out));
-    (block.height.encode(&mut out), block.time.encode(&mut out));
+    block.rollup.encode(&mut out);
+    block.sequence.encode(&mut out);
+    block.height.encode(&mut out);
+    block.time.encode(&mut out);
     encode_count(block.transactions.len(), &mut out);
     block.transactions.iter().for_each(|payload| encode_bytes(payload, &mut out));
     encode_bytes(&block.proof, &mut out);
