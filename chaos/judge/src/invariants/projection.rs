@@ -11,17 +11,18 @@ use crate::invariants::certificates::Certificates;
 use crate::report::{Finding, Outcome, Place};
 use crate::wire::proof::{Frame, FrameProof};
 use crate::wire::{Id, Wire as _};
-use proof::Proven;
-use std::collections::BTreeSet;
+use proof::{Proven, Walk};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Watches frames.
 #[derive(Debug, Default)]
 pub struct Projection {
     finding: Finding,
-    proven: Vec<Proven>,
-    /// Proofs that were taken in already, by rollup and sequence.
+    walks: BTreeMap<u64, Walk>,
+    /// Frames whose proof was checked already, by rollup and sequence.
     known: BTreeSet<(u64, u64)>,
-    bare: u64,
+    /// Frames without a proof, or with one below which a block is in no history.
+    unproven: u64,
 }
 
 impl Projection {
@@ -34,7 +35,7 @@ impl Projection {
         line: &FrameLine,
     ) {
         let Some(bytes) = &line.bytes else {
-            self.bare += 1;
+            self.unproven += 1;
             return;
         };
         let frame = match Frame::read(&bytes.0) {
@@ -59,7 +60,13 @@ impl Projection {
         certificates.verify(case, place, &proof.certificate.0);
         // The proof of a sequence is the same from every node, but for the certificate.
         if self.known.insert((line.rollup, line.sequence)) {
-            self.proven.push(Proven::new(place, &frame, proof, ids));
+            let walk = self.walks.entry(line.rollup);
+            let walk = walk.or_insert_with(|| Walk::new(case, line.rollup));
+            match walk.check(case, &Proven { frame: &frame, proof: &proof, ids: &ids }) {
+                Ok(true) => self.finding.checked(),
+                Ok(false) => self.unproven += 1,
+                Err(what) => self.finding.breach(place, what),
+            }
         }
     }
 
@@ -67,12 +74,9 @@ impl Projection {
     #[must_use]
     pub fn decide(mut self, case: &Case<'_>) -> Outcome {
         self.contents(case);
-        let mut unproven = self.bare;
-        proof::check_all(case, &mut self.finding, std::mem::take(&mut self.proven), &mut unproven);
-        if unproven > 0 {
-            let what =
-                format!("{unproven} frames were compared with nodes' words, without a proof");
-            self.finding.note(what);
+        if self.unproven > 0 {
+            let what = "frames were compared with nodes' words, without a proof";
+            self.finding.note(format!("{} {what}", self.unproven));
         }
         self.finding.outcome()
     }

@@ -1,13 +1,15 @@
 //! I7. Nobody honest signs two things where it may sign one, across restarts: one prepare vote, one
 //! commit vote and one timeout in a view, one proposal of a class, one batch and one
 //! acknowledgement at a number of a lane. A view that was given up gets no vote afterwards, a
-//! timeout hides no lock and no vote, and only the leader proposes.
+//! timeout hides no lock and no vote, and only the leader proposes, what it may.
 //!
 //! Statements may be sent again, byte for byte in what they say. Signatures of ed25519 are
 //! verified; those of votes are not one by one, since certificates are.
 //!
 //! # Invariants
 //! The marks of a [`Signer`] never fall.
+
+mod justified;
 
 use crate::case::Case;
 use crate::crypto::{ed25519, signed};
@@ -225,6 +227,8 @@ impl Signing {
         self.finding.check(signer.index == Some(leader), place, || {
             format!("proposes in view {view}, which member {leader} leads")
         });
+        let objection = justified::objection(case, proposal);
+        self.finding.check(objection.is_none(), place, || objection.unwrap_or_default());
         self.finding.check(view > signer.given_up, place, || {
             format!("proposes in view {view} after giving up view {}", signer.given_up)
         });

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 /// What it does not look at: messages between nodes, what nodes told their users, and the proofs
 /// inside frames.
-const BEYOND: [&str; 12] = [
+const BEYOND: [&str; 15] = [
     "a fork's certificate is passed on",
     "a frame is proven by a fork's certificate",
     "a node says final of what no height has",
@@ -22,6 +22,9 @@ const BEYOND: [&str; 12] = [
     "a proof with a batch that is not the chain's",
     "a proof with another body",
     "a proof of a block that is not final",
+    "a proof that shows another rollup's part",
+    "a proof that counts one transaction less",
+    "a proof whose blocks do not follow each other",
 ];
 
 /// What it does not look at in certificates: those inside messages, and ways through blocks.

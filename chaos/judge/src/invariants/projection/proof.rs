@@ -4,31 +4,20 @@
 
 use crate::case::Case;
 use crate::crypto::{hash, merkle};
-use crate::report::{Finding, Place};
 use crate::wire::batch::{BatchHeader, Lane, Tip};
 use crate::wire::proof::{EntryProof, Frame, FrameProof, Part, Placed};
 use crate::wire::{Id, Wire as _};
 use std::collections::{BTreeMap, HashMap};
 
-/// A frame's proof, waiting for the chain to be known.
-#[derive(Debug)]
-pub(super) struct Proven {
-    place: Place,
-    rollup: u64,
-    sequence: u64,
-    height: u64,
-    ids: Vec<Id>,
-    proof: FrameProof,
-}
-
-impl Proven {
-    pub(super) fn new(place: &Place, frame: &Frame, proof: FrameProof, ids: Vec<Id>) -> Self {
-        let Frame { rollup, sequence, height, .. } = *frame;
-        Self { place: place.clone(), rollup, sequence, height, ids, proof }
-    }
+/// A frame with its proof.
+pub(super) struct Proven<'a> {
+    pub(super) frame: &'a Frame,
+    pub(super) proof: &'a FrameProof,
+    pub(super) ids: &'a [Id],
 }
 
 /// How far lanes are ordered below a height, walked upwards.
+#[derive(Debug)]
 struct Frontier {
     below: u64,
     lanes: BTreeMap<Lane, Tip>,
@@ -48,27 +37,25 @@ impl Frontier {
     }
 }
 
-/// Checks proofs; counts in `unproven` those of which a block is in no history.
-pub(super) fn check_all(
-    case: &Case<'_>,
-    finding: &mut Finding,
-    mut all: Vec<Proven>,
-    unproven: &mut u64,
-) {
-    all.sort_by_key(|proven| (proven.rollup, proven.sequence));
-    let mut frontier = Frontier { below: 0, lanes: BTreeMap::new() };
-    let (mut rollup, mut delivered) = (None, HashMap::new());
-    for proven in &all {
-        if rollup != Some(proven.rollup) {
-            rollup = Some(proven.rollup);
-            frontier = Frontier { below: 0, lanes: BTreeMap::new() };
-            delivered = delivered_of(case, proven.rollup);
-        }
-        match check(case, &mut frontier, &delivered, proven) {
-            Ok(true) => finding.checked(),
-            Ok(false) => *unproven += 1,
-            Err(what) => finding.breach(&proven.place, what),
-        }
+/// One rollup's frames, checked as they come.
+#[derive(Debug)]
+pub(super) struct Walk {
+    frontier: Frontier,
+    delivered: HashMap<Id, Vec<u64>>,
+}
+
+impl Walk {
+    pub(super) fn new(case: &Case<'_>, rollup: u64) -> Self {
+        let frontier = Frontier { below: 0, lanes: BTreeMap::new() };
+        Self { frontier, delivered: delivered_of(case, rollup) }
+    }
+
+    /// Whether a proof holds, or says too little: a block below it is in no history.
+    ///
+    /// # Errors
+    /// With what is wrong with it.
+    pub(super) fn check(&mut self, case: &Case<'_>, proven: &Proven<'_>) -> Result<bool, String> {
+        check(case, &mut self.frontier, &self.delivered, proven)
     }
 }
 
@@ -89,9 +76,10 @@ fn check(
     case: &Case<'_>,
     frontier: &mut Frontier,
     delivered: &HashMap<Id, Vec<u64>>,
-    proven: &Proven,
+    proven: &Proven<'_>,
 ) -> Result<bool, String> {
-    let Proven { proof, rollup, sequence, height, ids, .. } = proven;
+    let Proven { proof, ids, .. } = proven;
+    let Frame { rollup, sequence, height, .. } = proven.frame;
     if (proof.rollup, proof.sequence) != (*rollup, *sequence) {
         return Err("a proof of another frame".into());
     }
@@ -103,7 +91,8 @@ fn check(
     }
     check_headers(case, proof)?;
     if first.header.height < frontier.below {
-        return Err(format!("a proof that goes back to height {}", first.header.height));
+        // Another follower began lower.
+        *frontier = Frontier { below: 0, lanes: BTreeMap::new() };
     }
     let mut claims = Claims { ids, proof, delivered, at: 0, taken: 0, skipped: 0 };
     for part in &proof.parts.0 {

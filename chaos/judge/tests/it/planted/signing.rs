@@ -6,9 +6,10 @@ use crate::good::record::{self, ack, file, justify, statement, timeout};
 use crate::good::{View, World};
 use chorale_judge::crypto::signed;
 use chorale_judge::wire::batch::SignedHeader;
-use chorale_judge::wire::certificate::{Kind, TipVote, Vote};
-use chorale_judge::wire::message::{Message, Rescue, Timeout};
-use chorale_judge::wire::{Id, Wire as _};
+use chorale_judge::wire::certificate::{Entry, Group, Kind, Tc, TcFields, TipVote, Vote};
+use chorale_judge::wire::message::{Justify, Message, Rescue, Timeout};
+use chorale_judge::wire::signers::Signers;
+use chorale_judge::wire::{Id, List, Wire as _};
 use serde_json::json;
 
 const NODE: u16 = 2;
@@ -57,7 +58,7 @@ fn given_up(world: &World) -> u64 {
 }
 
 pub fn table() -> Vec<Planted> {
-    [votes_table(), timeouts(), proposals(), lanes()].into_iter().flatten().collect()
+    [votes_table(), timeouts(), proposals(), justified(), lanes()].into_iter().flatten().collect()
 }
 
 fn votes_table() -> Vec<Planted> {
@@ -181,12 +182,75 @@ fn proposals() -> Vec<Planted> {
     ]
 }
 
-/// Node 2 proposes a block in a view.
-fn proposes(world: &World, bad: &mut History, view: u64) {
+/// The leader of a view after the last block, by whose timeouts it was entered, proposes otherwise
+/// than it may.
+fn wrongly(
+    world: &World,
+    bad: &mut History,
+    tips: &[(u64, TipVote, &[u16])],
+    justify: impl FnOnce(Tc) -> Justify,
+) {
+    let view = last(world).view + 2;
+    let lock = world.made[world.made.len() - 2].qc.clone();
+    let groups = tips.iter().map(|(lock, tip, signers)| {
+        let signers = Signers::of(world.members(), signers);
+        Group { lock: *lock, tip: Some(tip.clone()), signers }
+    });
+    let groups = List(groups.collect());
+    let tc = TcFields { epoch: 1, view: view - 1, groups, signature: [0; 96], lock };
     let mut made = world.made[world.made.len() - 1].clone();
     made.view = view;
-    made.block.header.original_view = view;
-    let proposal = record::proposal(world, NODE, &made, justify(world, 3));
+    let leader = world.leaders.of_view(view);
+    let mut proposal = record::proposal(world, leader, &made, justify(Tc(tc)));
+    if matches!(proposal.justify, Justify::Repropose(..)) {
+        proposal.block = None;
+    }
+    let message = signed("chorale/1/proposal", &world.chain.id, &proposal.statement());
+    proposal.signature = world.keys.ed(leader, &message);
+    bad.add(&file(leader), statement(0, &Message::Proposal(Box::new(proposal))));
+}
+
+fn justified() -> Vec<Planted> {
+    vec![
+        plant("a proposal over a block that might be final", "I7", |world, bad| {
+            // Members with stake 5 of 10 prepared the last block: its certificate is needed.
+            let (lock, below) = (world.made[8].vote().view, tip(world.made[8].vote()));
+            let tips = [(lock, below, &[2_u16, 3][..]), (lock, tip(last(world)), &[0, 1][..])];
+            let parent = world.made[8].qc.clone();
+            wrongly(world, bad, &tips, |tc| Justify::Fallback(tc, parent));
+        }),
+        plant("a proposal on a certificate below the highest lock", "I7", |world, bad| {
+            let (lock, below) = (world.made[8].vote().view, tip(world.made[8].vote()));
+            let parent = world.made[7].qc.clone();
+            let tips = [(lock, below, &[0_u16, 1, 2, 3][..])];
+            wrongly(world, bad, &tips, |tc| Justify::Fallback(tc, parent));
+        }),
+        plant("a block proposed again that too few reported", "I7", |world, bad| {
+            let (lock, below) = (world.made[8].vote().view, tip(world.made[8].vote()));
+            let tips = [(lock, below, &[0_u16, 2, 3][..]), (lock, tip(last(world)), &[1][..])];
+            let again = last(world).block;
+            wrongly(world, bad, &tips, |tc| Justify::Repropose(Entry::Tc(tc), again));
+        }),
+        plant("a proposal on a certificate of another view", "I7", |world, bad| {
+            let parent = world.made[8].qc.clone();
+            let tips = [(0, tip(last(world)), &[0_u16][..])];
+            wrongly(world, bad, &tips, |_| Justify::Normal(parent));
+        }),
+    ]
+}
+
+/// Node 2 proposes a block on the last one in a view, as it may after timeouts of the view before.
+fn proposes(world: &World, bad: &mut History, view: u64) {
+    let mut made = world.made[world.made.len() - 1].clone();
+    let (tip, lock) = (Some(tip(made.vote())), made.qc.clone());
+    let signers = Signers::of(world.members(), &[0, 1, 2, 3]);
+    let groups = List(vec![Group { lock: lock.vote.view, tip, signers }]);
+    let tc = TcFields { epoch: 1, view: view - 1, groups, signature: [0; 96], lock };
+    let justify = Justify::Fallback(Tc(tc), made.qc.clone());
+    made.view = view;
+    let header = &mut made.block.header;
+    (header.original_view, header.parent, header.height) = (view, made.hash, header.height + 1);
+    let proposal = record::proposal(world, NODE, &made, justify);
     says(bad, &Message::Proposal(Box::new(proposal)));
 }
 
