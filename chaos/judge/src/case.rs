@@ -1,11 +1,12 @@
 //! The tables of a case: what all histories together say, before anybody judges.
 //!
 //! # Memory
-//! Files are streamed. What stays is, for each final height, its block's header and tips (about
-//! 400 bytes and 60 for each tip); for each transaction its id in what the nodes ordered and in
-//! what followers read, once each however many tell it, and what the load says of it (about 400
-//! bytes together); for each view and node the votes of which it might say another (about 150
-//! bytes). A hundred thousand heights with a million transactions take about half a gigabyte.
+//! Files are streamed, and so are frames with their proofs. What stays is, for each final height,
+//! its block's header and tips; for each transaction its id in what the nodes ordered and in what
+//! followers read, once each however many tell it, and what the load says of it; for each node the
+//! votes, timeouts and acknowledgements of which it might say another. So memory grows with
+//! heights, transactions and nodes, and not with followers. Four nodes, 1,127 heights, 60,000
+//! transactions and six followers, 203 MB of histories, took 60 MB and five seconds of one core.
 
 use crate::genesis::Chain;
 use crate::history::faults::Faults;
