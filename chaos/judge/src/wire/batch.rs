@@ -8,7 +8,7 @@ pub type EdBytes = [u8; 64];
 /// Most rollups on a chain.
 pub const ROLLUPS_MAX: usize = 1_024;
 /// Most transactions in a batch.
-const TRANSACTIONS_MAX: usize = 8_192;
+const TRANSACTIONS_MAX: usize = 2_048;
 /// Largest transaction, in bytes.
 pub const TRANSACTION_BYTES_MAX: usize = 128 * 1024;
 /// Most bytes of transactions in a batch.

@@ -5,10 +5,12 @@ use super::block::{Body, Header, TIPS_MAX};
 use super::certificate::CommitQc;
 use super::{Blob, Cursor, Id, List, Malformed, Wire, layout};
 
-/// Most headers above a block in a proof, and most blocks in one.
-const HEADERS_MAX: usize = 64;
+/// Most blocks in a proof.
+const PARTS_MAX: usize = 64;
+/// Most headers above the last of them.
+const LINK_MAX: usize = 8_192;
 /// Most bytes of a proof.
-const PROOF_MAX: usize = 8 * 1024 * 1024;
+const PROOF_MAX: usize = 68 * 1024 * 1024;
 /// Most batches that a block orders: 512 of each lane.
 const BATCHES_MAX: usize = TIPS_MAX * 512;
 /// Most transactions in a frame that is recorded.
@@ -175,11 +177,11 @@ pub struct FrameProof {
     /// The state that the parts start from.
     pub anchor: Option<Anchor>,
     /// The blocks up to the frame's.
-    pub parts: List<Part, HEADERS_MAX>,
+    pub parts: List<Part, PARTS_MAX>,
     /// What is in their batches and not in the frame.
     pub skipped: List<Skipped, { PROOF_MAX / 44 }>,
     /// Headers above the last part.
-    pub link: List<Header, HEADERS_MAX>,
+    pub link: List<Header, LINK_MAX>,
     /// The last header's certificate.
     pub certificate: CommitQc,
 }
