@@ -9,7 +9,7 @@ SEED    ?= 1
 SEEDS   ?= 200
 ARGS    ?=
 
-.PHONY: help setup build check fix test sim twins model testnet mutants crash-test
+.PHONY: help setup build check fix test sim twins model testnet mutants crash-test evidence
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -54,3 +54,6 @@ mutants: setup ## plant four bugs, one a build, and see each caught twice
 
 crash-test: build ## kill -9 leaders, followers and everyone under load, then recount
 	$(BIN)/testnet crash-test $(ARGS)
+
+evidence: build ## everything at full size, about a quarter of an hour; writes docs/evidence.md
+	@sh scripts/evidence.sh $(BIN)
