@@ -130,3 +130,6 @@ impl Slots {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
