@@ -123,3 +123,6 @@ impl Lane {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
