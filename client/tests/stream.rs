@@ -287,6 +287,18 @@ async fn a_silent_node_is_left() {
 }
 
 #[tokio::test]
+async fn without_a_working_endpoint_the_stream_waits_longer_after_each_round() {
+    let store = Store::new(history());
+    let dead = nobody().await;
+    let mut stream = follow(&store, &[&dead], Some(1));
+    let started = std::time::Instant::now();
+    for _ in 0..4 {
+        assert!(matches!(stream.next().await, StreamEvent::Trouble(_)));
+    }
+    assert!(started.elapsed() >= Duration::from_millis(50 + 100 + 200));
+}
+
+#[tokio::test]
 async fn answers_that_are_none_are_trouble_and_nothing_more() {
     let store = Store::new(history());
     let bad_stream = |text: &'static str| {
