@@ -9,7 +9,11 @@ SEED    ?= 1
 SEEDS   ?= 200
 ARGS    ?=
 
+<<<<<<< HEAD
 .PHONY: help setup build check fix test sim twins model testnet mutants crash-test evidence
+=======
+.PHONY: help setup build check fix test sim testnet mutants mutation crash-test
+>>>>>>> 2786ab6 (Run the mutants of the safety code in one build)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +55,9 @@ model: build ## agreement in every way it can go over six views, then without ea
 
 mutants: setup ## plant four bugs, one a build, and see each caught twice
 	@sh chaos/mutants.sh
+
+mutation: setup ## flip each comparison of the safety code and see a test fail (ARGS="agreement")
+	@sh scripts/mutation.sh $(ARGS)
 
 crash-test: build ## kill -9 leaders, followers and everyone under load, then recount
 	$(BIN)/testnet crash-test $(ARGS)
