@@ -44,7 +44,7 @@ wanted=${*:-"agreement lanes quorum certificates codec record client"}
 agreement=consensus/src/agreement
 vote_record=node/src/storage/vote_record
 mutate agreement chorale-consensus \
-    "$agreement/safety.rs $agreement/justify.rs $agreement/tally.rs $agreement/timeouts.rs" --lib \
+    "$agreement/rules.rs $agreement/safety.rs $agreement/justify.rs $agreement/tally.rs $agreement/timeouts.rs" --lib \
     "agreement::safety agreement::justify agreement::tally agreement::timeouts"
 mutate lanes chorale-consensus consensus/src/lanes/rules.rs --lib lanes::rules
 mutate quorum chorale-types "types/src/validators.rs types/src/crypto/bitmap.rs" --lib \
