@@ -8,8 +8,9 @@ CARGO   := cargo
 SEED    ?= 1
 SEEDS   ?= 200
 ARGS    ?=
+MUTANTS := M1-quorum-one-short T1-no-commit-gate M17-two-chain-commit M14-vote-record-unwritten
 
-.PHONY: help setup build check fix test sim testnet mutants crash-test
+.PHONY: help setup build check fix test sim testnet mutants museum crash-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,8 +41,14 @@ test: build ## every test, and a slice of the simulator
 sim: build ## one seed of the simulator: make sim SEED=123
 	$(BIN)/chaos sim --seed $(SEED)
 
-mutants: setup ## plant four bugs, one a build, and see each caught twice
-	@sh chaos/mutants.sh
+MUSEUM  := $(CARGO) run --release --locked -p chorale-chaos --features museum --bin chaos -- museum
+
+mutants: setup ## plant four bugs, and see each found by a fixed schedule and by the simulator
+	$(MUSEUM) $(addprefix --bug ,$(MUTANTS))
+
+museum: setup ## plant every bug, see each found, write docs/museum.md (a build of its own)
+	$(MUSEUM) --table docs/museum.md
+	$(CARGO) test --release --locked -p chorale-chaos --features museum --lib museum::
 
 crash-test: build ## kill -9 leaders, followers and everyone under load, then recount
 	$(BIN)/testnet crash-test $(ARGS)

@@ -12,6 +12,9 @@ pub mod byzantine;
 pub mod counters;
 pub mod coverage;
 pub mod invariants;
+#[cfg(feature = "museum")]
+pub mod museum;
+pub mod probes;
 pub mod report;
 pub mod rng;
 pub mod runner;

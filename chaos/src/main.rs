@@ -28,12 +28,19 @@ enum Command {
     ///
     /// Exit code 0: clean. 1: a promise was broken. 2: usage.
     Twins(commands::twins::Twins),
+    /// Bugs planted on purpose, one at a time, each looked for until something notices it.
+    ///
+    /// Exit code 0: all were noticed, and nothing with none planted. 1: one survives. 2: usage.
+    #[cfg(feature = "museum")]
+    Museum(commands::museum::Museum),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Sim(sim) => sim.run(),
         Command::Twins(twins) => twins.run(),
+        #[cfg(feature = "museum")]
+        Command::Museum(museum) => museum.run(),
     };
     match done {
         Ok(code) => code,

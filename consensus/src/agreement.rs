@@ -89,8 +89,6 @@ pub(crate) struct Agreement {
     answered: BTreeMap<ValidatorIndex, Instant>,
     /// The earliest moment already asked for to propose in the current view.
     propose_at: Option<Instant>,
-    #[cfg(feature = "mutant-two-chain")]
-    mutant_certified: BTreeMap<Digest, Vote>,
 }
 
 /// What a node can tell about its replica.
@@ -156,8 +154,6 @@ impl Agreement {
             roots,
             answered: BTreeMap::new(),
             propose_at: None,
-            #[cfg(feature = "mutant-two-chain")]
-            mutant_certified: BTreeMap::new(),
             me: config.me,
             set,
         };

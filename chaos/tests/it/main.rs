@@ -3,7 +3,9 @@
 
 mod bad_input;
 mod digest;
-mod schedules;
+#[cfg(not(feature = "museum"))]
+mod museum;
+mod probes;
 mod seeds;
 mod tidy;
 mod twins;

@@ -10,6 +10,7 @@ use chorale_types::certificate::{EntryCert, QuorumCert, TimeoutCert};
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::View;
 use chorale_types::message::{Proposal, ProposalKind};
+use chorale_types::museum::{Bug, planted};
 use chorale_types::validators::ValidatorSet;
 use chorale_types::vote::Tip;
 use std::collections::BTreeMap;
@@ -20,7 +21,9 @@ use std::collections::BTreeMap;
 pub fn supported_tips(tc: &TimeoutCert, set: &ValidatorSet) -> BTreeMap<Digest, Tip> {
     tc.reported_tips()
         .into_iter()
-        .filter(|(_, (_, signers))| set.stake_of(signers) >= set.one_honest())
+        .filter(|(_, (_, signers))| {
+            set.stake_of(signers) >= set.one_honest() || planted(Bug::TipUnsupported)
+        })
         .map(|(block, (tip, _))| (block, tip))
         .collect()
 }
@@ -75,6 +78,9 @@ pub fn check_justified(proposal: &Proposal, set: &ValidatorSet) -> Result<(), Re
 }
 
 fn check_parent(block: &Block, qc: &QuorumCert) -> Result<(), Refused> {
+    if planted(Bug::ParentMismatch) {
+        return Ok(());
+    }
     if block.header.parent != qc.vote.block {
         return Err(no("the certificate is not the parent's"));
     }
@@ -90,11 +96,11 @@ fn check_given_up(tc: &TimeoutCert, before: View) -> Result<(), Refused> {
 
 /// V3(b) for a fresh block: its parent is certified at or above what the signers reported.
 fn check_bound(tc: &TimeoutCert, parent: &QuorumCert, set: &ValidatorSet) -> Result<(), Refused> {
-    if parent.view() < tc.high_qc.view() {
+    if parent.view() < tc.high_qc.view() && !planted(Bug::HighQcIgnored) {
         return Err(no("the parent lies below the highest certificate reported"));
     }
     let highest_tip = supported_tips(tc, set).values().map(|tip| tip.view).max();
-    if highest_tip.is_some_and(|view| parent.view() < view) {
+    if highest_tip.is_some_and(|view| parent.view() < view) && !planted(Bug::TipDropped) {
         return Err(no("a supported tip was dropped"));
     }
     Ok(())

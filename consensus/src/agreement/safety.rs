@@ -15,6 +15,7 @@ use chorale_types::certificate::{CommitCert, EntryCert, QuorumCert, TimeoutCert}
 use chorale_types::crypto::bls::BlsSignature;
 use chorale_types::ids::{Height, View};
 use chorale_types::message::Proposal;
+use chorale_types::museum::{Bug, planted};
 use chorale_types::vote::{Vote, VoteKind};
 use std::sync::Arc;
 use thiserror::Error;
@@ -136,7 +137,7 @@ impl Safety {
 
     /// A1: the highest certificate ever checked is the lock.
     pub(crate) fn adopt_qc(&mut self, qc: &QuorumCert) {
-        if qc.view() > self.record.high_qc.view() {
+        if qc.view() > self.record.high_qc.view() && !planted(Bug::LockNeverUpdated) {
             self.record.high_qc = qc.clone();
         }
     }
@@ -154,15 +155,23 @@ impl Safety {
         }
     }
 
+    /// V2: no prepare vote is signed in this view or below it.
+    fn voted(&self) -> View {
+        if planted(Bug::VotesTwice) {
+            return View::ZERO;
+        }
+        self.record.last_voted_view.max(self.floor)
+    }
+
     /// V1 and V2: whether a prepare vote in `view` could be signed at all.
     pub(crate) fn check_prepare(&self, view: View, current: View) -> Result<(), Refused> {
         if !self.enabled {
             return Err(Refused::NotVoting);
         }
-        if view != current {
+        if view != current && !planted(Bug::VotesInPastViews) {
             return Err(Refused::OtherView { got: view, current });
         }
-        let last = self.record.last_voted_view.max(self.floor);
+        let last = self.voted();
         if view <= last {
             return Err(Refused::AlreadyVoted { last });
         }
@@ -178,7 +187,7 @@ impl Safety {
         ordered_height: Height,
         ctx: &mut Context<'_>,
     ) {
-        assert!(self.enabled && vote.view > self.record.last_voted_view.max(self.floor), "V2");
+        assert!(self.enabled && vote.view > self.voted(), "V2");
         self.record.last_voted_view = vote.view;
         self.record.last_prepare = Some(vote);
         self.record.tip = Some(vote.tip());
@@ -190,8 +199,7 @@ impl Safety {
 
     /// C1: a commit vote on a checked `QuorumCert`, unless its view or a later one was given up.
     pub(crate) fn may_commit(&self, qc: &QuorumCert) -> bool {
-        let gate =
-            self.record.highest_timeout_view < qc.view() || cfg!(feature = "mutant-commit-gate");
+        let gate = self.record.highest_timeout_view < qc.view() || planted(Bug::NoCommitGate);
         self.enabled && gate && qc.view() > self.record.last_commit_view
     }
 
@@ -202,7 +210,8 @@ impl Safety {
         ordered_height: Height,
         ctx: &mut Context<'_>,
     ) {
-        assert!(self.may_commit(qc) && self.record.high_qc.view() >= qc.view(), "C1");
+        let locked = self.record.high_qc.view() >= qc.view() || planted(Bug::LockNeverUpdated);
+        assert!(self.may_commit(qc) && locked, "C1");
         self.record.last_commit_view = qc.view();
         self.record.last_commit = Some(qc.vote);
         let statement = VoteStatement { kind: VoteKind::Commit, vote: qc.vote, ordered_height };
@@ -240,6 +249,9 @@ impl Safety {
     /// P2: whether a proposal in `view` could be signed: at most one of its class, and none in a
     /// view voted in or given up.
     pub(crate) fn may_propose(&self, view: View) -> bool {
+        if planted(Bug::ProposesAgain) {
+            return self.enabled;
+        }
         let proposed = self.record.last_proposed.map_or(View::ZERO, |(view, _, _)| view);
         self.enabled && view > proposed.max(self.record.last_voted_view).max(self.floor)
     }
