@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use chorale_chaos::museum::exhibits::{EXHIBITS, Exhibit};
 use chorale_chaos::museum::{Finding, Killer, Limits, Report, Visit, control, table, visit, watch};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,6 +14,9 @@ pub(crate) struct Museum {
     /// This bug alone, and no control; may be given several times.
     #[arg(long, value_name = "NAME")]
     bug: Vec<String>,
+    /// Look this way alone, whatever must notice a bug; no control.
+    #[arg(long, value_enum, conflicts_with = "table")]
+    by: Option<Way>,
     /// Say what there is, and plant nothing.
     #[arg(long)]
     list: bool,
@@ -37,6 +40,13 @@ pub(crate) struct Museum {
     jobs: u16,
 }
 
+/// A way to look for bugs.
+#[derive(Clone, Copy, ValueEnum)]
+enum Way {
+    Twins,
+    Sim,
+}
+
 impl Museum {
     /// Does it.
     ///
@@ -57,17 +67,22 @@ impl Museum {
             seeds: self.seeds_max,
             from: 0,
             jobs: usize::from(self.jobs),
+            everywhere: self.by.is_none(),
         };
         let mut report = Report { total: chosen.len(), ..Report::default() };
         for exhibit in &chosen {
-            let seen = visit(exhibit, limits);
+            let seen = match self.by {
+                None => visit(exhibit, limits),
+                Some(Way::Twins) => visit(&exhibit.only(&[Killer::Twins]), limits),
+                Some(Way::Sim) => visit(&exhibit.only(&[Killer::Sim]), limits),
+            };
             say(&seen);
             report.killed += usize::from(seen.killed);
             report.as_stated += usize::from(seen.as_stated);
             report.slowest_seconds = report.slowest_seconds.max(seen.seconds);
             report.visits.push(seen);
         }
-        if self.bug.is_empty() {
+        if self.bug.is_empty() && self.by.is_none() {
             report.control = control(Limits { seeds: self.control_seeds, ..limits });
             report.control.iter().for_each(|found| say_finding("with no bug planted", found));
         }

@@ -5,8 +5,9 @@ use super::exhibits::Exhibit;
 use crate::probes::PROBES;
 use crate::runner;
 use crate::sim::plan::Frame;
+use crate::sim::trace::Trace;
 use crate::twins::{self, Size};
-use chorale_types::museum::plant;
+use chorale_types::museum::{Bug, plant};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub struct Limits {
     pub from: u64,
     /// Threads.
     pub jobs: usize,
+    /// Whether to look everywhere when nothing that must notice a bug does.
+    pub everywhere: bool,
 }
 
 /// How a bug was noticed.
@@ -82,6 +85,7 @@ pub struct Report {
 }
 
 struct Hunt {
+    bug: Option<Bug>,
     start: Instant,
     limits: Limits,
 }
@@ -125,24 +129,34 @@ impl Hunt {
         None
     }
 
+    /// A seed counts when it fails with the bug and is clean without it.
     fn by_sim(&self) -> Option<Finding> {
         let Limits { seeds, from, jobs, .. } = self.limits;
-        let end = from.saturating_add(seeds);
+        let (end, frame) = (from.saturating_add(seeds), Frame::of(SECONDS));
         for first in (from..end).step_by(usize::try_from(PIECE).expect("small")) {
             let seeds = first..end.min(first.saturating_add(PIECE));
-            let frame = Frame::of(SECONDS);
             let order = runner::Order { seeds, frame, jobs, keep_going: false };
             let summary = runner::run(&order, |_, _| {});
-            if let Some(failure) = summary.failures.into_iter().next() {
-                let violation = failure.violation;
+            for failure in summary.failures {
+                let (seed, violation) = (failure.seed, failure.violation);
                 let what = format!("{}: {}", violation.invariant, violation.what);
-                return Some(self.found("simulator".to_owned(), Some(failure.seed), what));
+                let found = self.found("simulator".to_owned(), Some(seed), what);
+                if self.bug.is_none() || self.is_clean_without(seed, frame) {
+                    return Some(found);
+                }
             }
             if self.is_over() {
                 break;
             }
         }
         None
+    }
+
+    fn is_clean_without(&self, seed: u64, frame: Frame) -> bool {
+        plant(None);
+        let outcome = runner::run_seed(seed, frame, Trace::new(false, false));
+        plant(self.bug);
+        outcome.violation.is_none()
     }
 
     /// Everything, when what had to notice a bug did not.
@@ -156,11 +170,11 @@ impl Hunt {
 #[must_use]
 pub fn visit(exhibit: &Exhibit, limits: Limits) -> Visit {
     plant(Some(exhibit.bug));
-    let hunt = Hunt { start: Instant::now(), limits };
+    let hunt = Hunt { bug: Some(exhibit.bug), start: Instant::now(), limits };
     let mut findings: Vec<Finding> =
         exhibit.killers.iter().filter_map(|killer| hunt.by(*killer)).collect();
     let as_stated = findings.len() == exhibit.killers.len();
-    if findings.is_empty() {
+    if findings.is_empty() && limits.everywhere {
         findings.extend(hunt.by_anything());
     }
     plant(None);
@@ -179,7 +193,7 @@ pub fn visit(exhibit: &Exhibit, limits: Limits) -> Visit {
 #[must_use]
 pub fn control(limits: Limits) -> Vec<Finding> {
     plant(None);
-    let hunt = Hunt { start: Instant::now(), limits };
+    let hunt = Hunt { bug: None, start: Instant::now(), limits };
     let mut findings: Vec<Finding> =
         PROBES.iter().filter_map(|probe| hunt.by_probe(probe.name)).collect();
     findings.extend(hunt.by_twins());

@@ -28,12 +28,11 @@ pub fn watch(killer: Killer, jobs: usize) -> Canary {
         EXHIBITS.iter().filter(|exhibit| exhibit.killers.contains(&killer)).collect();
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
     let at = usize::try_from(since % (known.len() as u128)).expect("below a length");
-    let killers: &'static [Killer] = match killer {
+    let alone = known[at].only(match killer {
         Killer::Twins => &[Killer::Twins],
         _ => &[Killer::Sim],
-    };
-    let alone = Exhibit { killers, ..*known[at] };
-    let limits = Limits { time: TIME_MAX, seeds: SEEDS_MAX, from: FROM, jobs };
+    });
+    let limits = Limits { time: TIME_MAX, seeds: SEEDS_MAX, from: FROM, jobs, everywhere: false };
     let seen = visit(&alone, limits);
     Canary { name: seen.name, finding: seen.findings.into_iter().next() }
 }

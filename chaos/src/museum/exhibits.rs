@@ -22,6 +22,14 @@ pub struct Exhibit {
     pub killers: &'static [Killer],
 }
 
+impl Exhibit {
+    /// The same bug, to be noticed by these.
+    #[must_use]
+    pub const fn only(self, killers: &'static [Killer]) -> Self {
+        Self { killers, ..self }
+    }
+}
+
 const fn one(
     (bug, name): (Bug, &'static str),
     wrong: &'static str,
@@ -37,7 +45,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::QuorumOneShort, "M1-quorum-one-short"),
         "a quorum is one unit of stake too small",
         "A4, C2",
-        &[Probe("a_quorum_is_more_than_two_thirds"), Sim],
+        &[Probe("a_quorum_is_more_than_two_thirds"), Twins, Sim],
     ),
     one(
         (Bug::HeadsNotStake, "M2-heads-not-stake"),
@@ -101,13 +109,13 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::LockOnProposal, "M11-lock-on-proposal"),
         "the certificate in a proposal is adopted before it is checked",
         "A4; R7",
-        &[Probe("a_forged_certificate_in_a_proposal_is_not_adopted")],
+        &[Probe("a_forged_certificate_in_a_proposal_is_not_adopted"), Sim],
     ),
     one(
         (Bug::VotesTwice, "M12-votes-twice"),
         "what was voted or given up does not bind the next vote",
         "V2; R13",
-        &[Probe("a_member_that_starts_again_does_not_vote_again_in_the_view"), Sim],
+        &[Probe("a_member_that_starts_again_does_not_vote_again_in_the_view"), Twins, Sim],
     ),
     one(
         (Bug::VotesInPastViews, "M13-votes-in-past-views"),
@@ -131,7 +139,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::FolderNotSynced, "M16-folder-not-synced"),
         "the name of the vote record is never made durable",
         "R12",
-        &[Probe("a_vote_record_survives_a_power_cut_right_after_it_was_made")],
+        &[Probe("a_vote_record_survives_a_power_cut_right_after_it_was_made"), Sim],
     ),
     one(
         (Bug::TwoChainCommit, "M17-two-chain-commit"),
@@ -143,7 +151,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::CommitOfPrepares, "M18-commit-of-prepares"),
         "a certificate of prepare votes counts as one of commit votes",
         "C2",
-        &[Probe("certificates_of_prepare_votes_make_nothing_final"), Twins, Sim],
+        &[Probe("certificates_of_prepare_votes_make_nothing_final"), Sim],
     ),
     one(
         (Bug::AnyoneProposes, "M19-anyone-proposes"),
@@ -161,7 +169,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::HighQcIgnored, "M21-high-qc-ignored"),
         "after a timeout a block may stand below the highest certificate reported",
         "V3(b)",
-        &[Probe("a_block_below_the_highest_certificate_reported_is_refused"), Sim],
+        &[Probe("a_block_below_the_highest_certificate_reported_is_refused")],
     ),
     one(
         (Bug::TimeoutViewUnbound, "M22-timeout-view-unbound"),
@@ -179,19 +187,23 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::BadShareVetoes, "M26-bad-share-vetoes"),
         "one bad share spoils the check of all, and stays",
         "A4; R3, R9",
-        &[Probe("a_bad_share_costs_its_sender_alone"), Sim],
+        &[Probe("a_bad_share_costs_its_sender_alone")],
     ),
     one(
         (Bug::NoFetch, "M27-no-fetch"),
         "blocks that are named and not held are not asked for",
         "S1; R4",
-        &[Probe("a_certificate_inside_a_timeout_certificate_is_adopted_before_the_vote"), Sim],
+        &[
+            Probe("a_certificate_inside_a_timeout_certificate_is_adopted_before_the_vote"),
+            Twins,
+            Sim,
+        ],
     ),
     one(
         (Bug::BackoffNeverResets, "M28-backoff-never-resets"),
         "a commit does not bring the view timer back",
         "T5",
-        &[Probe("the_view_timer_grows_up_to_five_bases_and_a_commit_brings_it_back")],
+        &[Probe("the_view_timer_grows_up_to_five_bases_and_a_commit_brings_it_back"), Sim],
     ),
     one(
         (Bug::BackoffUncapped, "M29-backoff-uncapped"),
@@ -221,7 +233,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::ProposesAgain, "M34-proposes-again"),
         "a leader that starts again proposes another block in the same view",
         "P2; R14",
-        &[Probe("a_leader_that_starts_again_does_not_propose_again"), Sim],
+        &[Probe("a_leader_that_starts_again_does_not_propose_again"), Twins, Sim],
     ),
     one(
         (Bug::AvailableTooSoon, "M35-available-too-soon"),
@@ -245,7 +257,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::SameStatementBlamed, "M41-same-statement-blamed"),
         "the same timeout twice counts as a contradiction",
         "T1; R16",
-        &[Probe("the_same_report_with_other_unsigned_parts_is_no_contradiction"), Sim],
+        &[Probe("the_same_report_with_other_unsigned_parts_is_no_contradiction"), Twins, Sim],
     ),
     one(
         (Bug::VotesUnbounded, "M43-votes-unbounded"),
@@ -263,13 +275,17 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::NoCommitGate, "T1-no-commit-gate"),
         "who gave a view up still votes to commit in it",
         "C1",
-        &[Probe("who_gave_a_view_up_does_not_vote_to_commit_in_it"), Sim],
+        &[Probe("who_gave_a_view_up_does_not_vote_to_commit_in_it"), Twins, Sim],
     ),
     one(
         (Bug::NoAdoptFromTimeouts, "T49-no-adopt-from-timeouts"),
         "the certificate inside a timeout certificate is not adopted",
         "A1",
-        &[Probe("a_certificate_inside_a_timeout_certificate_is_adopted_before_the_vote")],
+        &[
+            Probe("a_certificate_inside_a_timeout_certificate_is_adopted_before_the_vote"),
+            Twins,
+            Sim,
+        ],
     ),
     one(
         (Bug::TipDropped, "T6-tip-dropped"),
@@ -281,7 +297,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::TipUnsupported, "T6-tip-unsupported"),
         "a block that one member reported must be proposed again",
         "P3, V3(b)",
-        &[Probe("who_gave_a_view_up_does_not_vote_to_commit_in_it")],
+        &[Probe("who_gave_a_view_up_does_not_vote_to_commit_in_it"), Sim],
     ),
     one(
         (Bug::EntryNotRelayed, "T50-entry-not-relayed"),
