@@ -10,7 +10,7 @@ SEEDS   ?= 200
 ARGS    ?=
 MUTANTS := M1-quorum-one-short T1-no-commit-gate M17-two-chain-commit M14-vote-record-unwritten
 
-.PHONY: help setup build check fix test sim testnet mutants museum crash-test
+.PHONY: help setup build check fix test sim twins model testnet mutants museum crash-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,9 +37,18 @@ fix: ## format and apply what the lints can apply
 test: build ## every test, and a slice of the simulator
 	$(CARGO) test --release --locked --workspace
 	$(BIN)/chaos sim --seeds $(SEEDS)
+	$(BIN)/chaos twins --count 2000
+	$(BIN)/chaos twins --members 7 --rounds 7 --count 300
 
 sim: build ## one seed of the simulator: make sim SEED=123
 	$(BIN)/chaos sim --seed $(SEED)
+
+twins: build ## members that run twice, every way to part four of them over three rounds
+	$(BIN)/chaos twins --exhaustive
+
+model: build ## agreement in every way it can go over six views, then without each rule
+	$(BIN)/chaos model --views 6
+	$(BIN)/chaos model --gates
 
 MUSEUM  := $(CARGO) run --release --locked -p chorale-chaos --features museum --bin chaos -- museum
 

@@ -12,6 +12,7 @@ pub mod byzantine;
 pub mod counters;
 pub mod coverage;
 pub mod invariants;
+pub mod model;
 #[cfg(feature = "museum")]
 pub mod museum;
 pub mod probes;

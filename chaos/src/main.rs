@@ -28,6 +28,15 @@ enum Command {
     ///
     /// Exit code 0: clean. 1: a promise was broken. 2: usage.
     Twins(commands::twins::Twins),
+    /// Every way in which three honest replicas and a Byzantine leader can go, up to so many views.
+    ///
+    /// Exit code 0: nothing breaks (with --gates: everything is noticed). 1: a promise was broken
+    /// (with --gates: an absence was missed). 2: usage.
+    Model(commands::model::Model),
+    /// Decides from the recorded histories of a run whether its promises were kept.
+    ///
+    /// Exit code 0: pass. 1: a promise was broken. 2: the run proves nothing, or cannot be read.
+    Judge(commands::judge::Judge),
     /// Bugs planted on purpose, one at a time, each looked for until something notices it.
     ///
     /// Exit code 0: all were noticed, and nothing with none planted. 1: one survives. 2: usage.
@@ -39,6 +48,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Sim(sim) => sim.run(),
         Command::Twins(twins) => twins.run(),
+        Command::Model(model) => model.run(),
+        Command::Judge(judge) => judge.run(),
         #[cfg(feature = "museum")]
         Command::Museum(museum) => museum.run(),
     };

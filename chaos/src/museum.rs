@@ -1,8 +1,8 @@
 //! Bugs planted on purpose, one at a time, and what notices them.
 //!
-//! An exhibit names what must notice it: a probe, scenarios with twins, or the simulator. If none of
-//! those does, everything is tried before the bug is said to survive. Afterwards all of it runs once
-//! with no bug planted, and must find nothing.
+//! An exhibit names what must notice it: a probe, scenarios with twins, the simulator. If none of
+//! those does, everything is tried before the bug is said to survive. Afterwards all of it runs
+//! once with no bug planted, and must find nothing.
 
 mod campaign;
 mod canary;

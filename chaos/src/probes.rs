@@ -62,7 +62,7 @@ macro_rules! probes {
 
 probes![
     s01_split_prepare::a_leader_with_two_blocks_gets_at_most_one_certified,
-    s02_hidden_certificate::a_block_that_everybody_prepared_is_kept_although_its_certificate_is_hidden,
+    s02_hidden_certificate::what_everybody_prepared_is_kept_although_its_certificate_is_hidden,
     s03_late_certificate::who_gave_a_view_up_does_not_vote_to_commit_in_it,
     s04_gap::certificates_of_prepare_votes_make_nothing_final,
     s05_backup_certificate::prepare_votes_inside_timeouts_complete_the_certificate,

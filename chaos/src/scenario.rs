@@ -84,7 +84,8 @@ mod tests {
         let text = write(&Plan::draw(1, Frame::of(20)))
             + "\n[[faults]]\nat = \"1s\"\n\
              fault = { kind = \"rot\", node = 0, nood = 1 }\n";
-        assert!(read(&text).unwrap_err().to_string().contains("nood"));
+        let error = read(&text).unwrap_err().to_string();
+        assert!(error.contains("nood"), "{error}");
     }
 
     #[test]

@@ -33,7 +33,9 @@ use std::sync::Arc;
 const RECENT_ROOTS_KEPT: usize = 256;
 
 /// A block of a rollup, verified: final, complete, in order, nothing delivered twice.
-#[derive(Clone, PartialEq, Eq, Debug)]
+///
+/// Two are equal when they deliver the same, however that was proven.
+#[derive(Clone, Debug)]
 pub struct RollupBlock {
     /// The rollup.
     pub rollup: RollupId,
@@ -50,7 +52,21 @@ pub struct RollupBlock {
     /// Up to where the client knows that it missed nothing. A client that holds the rollup's
     /// window, as this one does, always knows it up to this block.
     pub complete: Complete,
+    /// The proof as the node sent it, for those who keep it or check it once more. Another node may
+    /// prove the same block otherwise.
+    pub proof: Vec<u8>,
 }
+
+impl PartialEq for RollupBlock {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { rollup, sequence, height, time, transactions, ids, complete, proof: _ } = self;
+        (rollup, sequence, height, time)
+            == (&other.rollup, &other.sequence, &other.height, &other.time)
+            && (transactions, ids, complete) == (&other.transactions, &other.ids, &other.complete)
+    }
+}
+
+impl Eq for RollupBlock {}
 
 /// Where in the chain a state stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -208,6 +224,7 @@ impl LightClient {
             transactions: frame.transactions.clone(),
             ids,
             complete: Complete::Now,
+            proof: frame.proof.clone(),
         })
     }
 

@@ -418,6 +418,7 @@ proptest! {
             let at = at.index(changed.proof.len());
             changed.proof[at] ^= 1 << bit;
             if let Ok(got) = client.clone().verify_frame(&changed) {
+                prop_assert_eq!(&got.proof, &changed.proof, "handed on as it was sent");
                 prop_assert_eq!(&got, block);
             }
             Ok(())

@@ -1,10 +1,11 @@
 //! Agreement: one chain of blocks out of proposals, votes and timeouts.
 //!
-//! The parts, each in its own file: [`safety`] says what may be signed; [`justify`] what a leader
-//! may propose; [`leaders`] who leads; `pacemaker` how long a view lasts; `tally` and `timeouts`
-//! make certificates; `chain` holds the blocks; `checks` holds what waits for a signature check;
-//! `sync`, `catch_up` and `descent` fetch what is missing. The view machine that joins them is
-//! spread by what it answers to: `views`, `votes`, `proposals`, `proposer`.
+//! The parts, each in its own file: [`safety`] says what may be signed, by the comparisons in
+//! [`rules`]; [`justify`] what a leader may propose; [`leaders`] who leads; `pacemaker` how long a
+//! view lasts; `tally` and `timeouts` make certificates; `chain` holds the blocks; `checks` holds
+//! what waits for a signature check; `sync`, `catch_up` and `descent` fetch what is missing. The
+//! view machine that joins them is spread by what it answers to: `views`, `votes`, `proposals`,
+//! `proposer`.
 //!
 //! # Invariants
 //! The view only rises, and only by a checked certificate. Every checked `QuorumCert` is adopted
@@ -19,6 +20,7 @@ pub mod leaders;
 mod pacemaker;
 mod proposals;
 mod proposer;
+pub mod rules;
 pub mod safety;
 mod sync;
 mod tally;

@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use chorale_client::{
     Chain, Client, ClientError, Follow, RollupBlock, RollupStream, StreamEvent, Trouble,
 };
+use chorale_types::codec::{Encode as _, encode_bytes, encode_count};
 use chorale_types::genesis::Genesis;
 use chorale_types::ids::{RollupId, Sequence};
 use serde_json::json;
@@ -59,6 +60,20 @@ pub fn frame_digest(block: &RollupBlock) -> FrameDigest {
     hash.finalize().into()
 }
 
+/// A block as it was read, whole: what a judge needs to check its proof once more.
+#[must_use]
+pub fn frame_bytes(block: &RollupBlock) -> Vec<u8> {
+    let mut out = Vec::new();
+    block.rollup.encode(&mut out);
+    block.sequence.encode(&mut out);
+    block.height.encode(&mut out);
+    block.time.encode(&mut out);
+    encode_count(block.transactions.len(), &mut out);
+    block.transactions.iter().for_each(|payload| encode_bytes(payload, &mut out));
+    encode_bytes(&block.proof, &mut out);
+    out
+}
+
 /// All followers of a run.
 pub struct Followers {
     tasks: JoinSet<bool>,
@@ -77,7 +92,7 @@ impl Followers {
         let chain = Chain::new(genesis).context("genesis.json")?;
         let nodes = plan.state.nodes.iter().enumerate();
         let read = nodes.filter(|(index, _)| plan.unread != Some(*index));
-        let names: Vec<(String, String)> =
+        let names: Arc<[(String, String)]> =
             read.map(|(_, node)| (node.name.clone(), node.http.clone())).collect();
         let client = Client::new(names.iter().map(|(_, url)| url))?;
         let (mut tasks, end) = (JoinSet::new(), CancellationToken::new());
@@ -90,9 +105,9 @@ impl Followers {
                 let endpoint = (rollup + slot) % names.len();
                 let stream = RollupStream::new(client.clone(), Arc::clone(&chain), follow);
                 let history = History::open(plan.record, &format!("follower-{id}-{slot}.jsonl"))?;
-                let follower =
-                    Follower { rollup, id: *id, slot, tracker: Arc::clone(&plan.tracker), history };
-                follower.note_start(&names[endpoint].0, from.next());
+                let (tracker, names) = (Arc::clone(&plan.tracker), Arc::clone(&names));
+                let follower = Follower { rollup, id: *id, slot, names, tracker, history };
+                follower.note_start(endpoint, from.next());
                 tasks.spawn(follower.run(stream.starting_at(endpoint), end.clone()));
             }
         }
@@ -110,6 +125,8 @@ struct Follower {
     rollup: usize,
     id: u64,
     slot: usize,
+    /// Nodes' names and their addresses.
+    names: Arc<[(String, String)]>,
     tracker: Arc<Mutex<Tracker>>,
     history: History,
 }
@@ -148,7 +165,8 @@ impl Follower {
         if self.history.is_kept() {
             self.history.write([json!({"type": "frame", "t": seen.at, "rollup": self.id,
                 "sequence": seen.sequence, "height": seen.height, "time": seen.time,
-                "digest": format!("0x{}", hex::encode(seen.digest)), "ids": seen.ids})]);
+                "digest": format!("0x{}", hex::encode(seen.digest)), "ids": seen.ids,
+                "bytes": format!("0x{}", hex::encode(frame_bytes(block)))})]);
         }
     }
 
@@ -171,11 +189,15 @@ impl Follower {
             eprintln!("rollup {}: cannot verify what {endpoint} says: {error}", self.id);
             self.tracker.lock().unwrap_or_else(PoisonError::into_inner).on_unverifiable();
         }
+        let address = endpoint.trim_end_matches('/');
+        let known = self.names.iter().find(|(_, url)| url.trim_end_matches('/') == address);
+        let node = known.map_or(endpoint, |(name, _)| name);
         self.history.write([json!({"type": "trouble", "t": now_ns(), "rollup": self.id,
-            "node": endpoint, "why": error.to_string(), "untrue": untrue})]);
+            "node": node, "why": error.to_string(), "untrue": untrue})]);
     }
 
-    fn note_start(&self, node: &str, from: Sequence) {
+    fn note_start(&self, endpoint: usize, from: Sequence) {
+        let node = &self.names[endpoint].0;
         self.history.write([json!({"type": "start", "t": now_ns(), "rollup": self.id,
             "node": node, "from": from})]);
     }
@@ -195,6 +217,7 @@ mod tests {
             height: Height::new(2),
             time: Timestamp::from_millis(3),
             complete: Complete::Now,
+            proof: vec![9, 9],
             transactions: transactions.iter().map(|bytes| bytes.to_vec()).collect(),
             ids: Vec::new(),
         }
@@ -207,6 +230,16 @@ mod tests {
         bytes.extend([0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, b'a', b'b']);
         assert_eq!(digest, hex::encode(Sha256::digest(&bytes)));
         assert_ne!(frame_digest(&block(&[b"ab"])), frame_digest(&block(&[b"a", b"b"])));
+    }
+
+    #[test]
+    fn a_frame_is_recorded_as_the_document_says() {
+        let mut bytes = vec![0, 0, 0, 0, 0, 0, 0, 7];
+        for number in [1, 2, 3] {
+            bytes.extend([0, 0, 0, 0, 0, 0, 0, number]);
+        }
+        bytes.extend([0, 0, 0, 1, 0, 0, 0, 2, b'a', b'b', 0, 0, 0, 2, 9, 9]);
+        assert_eq!(frame_bytes(&block(&[b"ab"])), bytes);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) struct Sim {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10))]
     validators: Option<u16>,
     /// Threads.
-    #[arg(long, default_value_t = 2, value_parser = parse_jobs)]
+    #[arg(long, default_value_t = 2, value_parser = super::parse_jobs)]
     jobs: usize,
     /// Write the report as JSON, to a file or to the standard output.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
@@ -60,13 +60,6 @@ pub(crate) struct Sim {
     #[cfg(feature = "museum")]
     #[arg(long)]
     canary: bool,
-}
-
-fn parse_jobs(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(jobs @ 1..=256) => Ok(jobs),
-        _ => Err("1 to 256 threads".to_owned()),
-    }
 }
 
 impl Sim {

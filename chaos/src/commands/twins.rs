@@ -25,7 +25,7 @@ pub(crate) struct Twins {
     #[arg(long, default_value_t = 10_000)]
     count: u64,
     /// Threads.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = super::parse_jobs)]
     jobs: usize,
     /// Go on after a violation.
     #[arg(long)]

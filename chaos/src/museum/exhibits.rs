@@ -1,8 +1,8 @@
 //! The bugs: what each does wrong, where it comes from, and what is to notice it.
 //!
 //! Names never change once given. Those with a number after M are of the list that was drawn up
-//! before the code; those with T are rules of the protocol taken away one at a time. R is a bug that
-//! was found in somebody's implementation, of the list in [`super::history`].
+//! before the code; those with T are rules of the protocol taken away one at a time. R is a bug
+//! that was found in somebody's implementation, of the list in [`super::history`].
 
 use super::Killer::{self, Probe, Sim, Twins};
 use chorale_types::museum::Bug;
@@ -291,7 +291,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::TipDropped, "T6-tip-dropped"),
         "a block that enough members reported may be dropped",
         "V3(b)",
-        &[Probe("a_block_that_everybody_prepared_is_kept_although_its_certificate_is_hidden")],
+        &[Probe("what_everybody_prepared_is_kept_although_its_certificate_is_hidden")],
     ),
     one(
         (Bug::TipUnsupported, "T6-tip-unsupported"),

@@ -4,17 +4,23 @@ use super::campaign::{Finding, Report, Visit};
 use super::history::{ABSENT, OTHERS};
 use std::fmt::Write as _;
 
+const HEAD: &str = "\
+# The museum of bugs
+
+Written by `make museum`; change `chaos/src/museum`, not this page. Each bug is planted by name in
+one build with the feature `museum`, and looked for by everything that must notice it: probes
+(`chaos/src/probes`), scenarios with twins, seeds of the simulator. A seed counts only if it is clean
+without the bug. A build without the feature holds none of them.
+
+Rules are those of [the protocol](../consensus/PROTOCOL.md); R and a number is a bug of the last
+table.
+
+";
+
 /// The page that `chaos museum --table` writes.
 #[must_use]
 pub fn table(report: &Report) -> String {
-    let mut out = String::from(
-        "# The museum of bugs\n\n\
-         Written by `make museum`; change `chaos/src/museum`, not this page. Each bug is planted by name \
-         in one build\nwith the feature `museum`, and looked for until something notices it: a probe \
-         (`chaos/src/probes`), a scenario\nwith twins, or a seed of the simulator. A build without the \
-         feature holds none of them.\n\nRules are those of [the protocol](../consensus/PROTOCOL.md); R \
-         and a number is a bug of the last table.\n\n",
-    );
+    let mut out = HEAD.to_owned();
     let _ = writeln!(
         out,
         "{} of {} are noticed; with no bug planted, the same campaigns notice {}.\n",

@@ -220,7 +220,7 @@ pub struct Plan {
     /// The users.
     pub work: Work,
     /// Faults by time.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Timed>,
     /// When the second phase begins.
     #[serde(with = "span")]

@@ -149,8 +149,8 @@ impl Report {
             .collect();
         format!(
             "{failures}{}\n{} scenarios ({} more are the same but for names) in {:.1} s: {:.0} a \
-             second\nequivocations {}; timeout certificates {}, with tips {}; re-proposals {}; longest tail {} \
-             rounds\nsignatures: {}\n{} violations",
+             second\nequivocations {}; timeout certificates {}, with tips {}; re-proposals {}; \
+             longest tail {} rounds\nsignatures: {}\n{} violations",
             self.order,
             self.scenarios,
             self.symmetric,

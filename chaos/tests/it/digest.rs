@@ -37,3 +37,13 @@ fn a_clean_run_in_which_rare_cases_never_came_up_says_so() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("never happened: "), "{text}");
 }
+
+#[test]
+fn a_folder_without_histories_cannot_be_judged() {
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let output = Command::new(env!("CARGO_BIN_EXE_chaos")).args(["judge", folder]).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("genesis.json"), "{text}");
+}

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod decoders;
 mod digest;
+mod model;
 #[cfg(not(feature = "museum"))]
 mod museum;
 mod probes;

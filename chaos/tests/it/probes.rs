@@ -22,7 +22,7 @@ fn play(name: &str) {
 
 tests! {
     a_leader_with_two_blocks_gets_at_most_one_certified
-    a_block_that_everybody_prepared_is_kept_although_its_certificate_is_hidden
+    what_everybody_prepared_is_kept_although_its_certificate_is_hidden
     who_gave_a_view_up_does_not_vote_to_commit_in_it
     certificates_of_prepare_votes_make_nothing_final
     prepare_votes_inside_timeouts_complete_the_certificate

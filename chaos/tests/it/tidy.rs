@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every arrow between our crates that may exist: who uses, what is used.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("chorale-types", &[]),
+    // Shares nothing with what it judges.
+    ("chorale-judge", &[]),
     ("chorale-consensus", &["chorale-types"]),
     ("chorale-p2p", &["chorale-types"]),
     ("chorale-client", &["chorale-types"]),
@@ -19,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
         &[
             "chorale-client",
             "chorale-consensus",
+            "chorale-judge",
             "chorale-node",
             "chorale-testnet",
             "chorale-types",
@@ -99,7 +102,30 @@ fn crates_use_only_what_is_drawn() {
 }
 
 #[test]
-fn the_simulator_needs_no_compiler_but_rustc() {
+fn the_judge_shares_no_crate_of_ours_and_no_bls_with_the_node() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new(cargo)
+        .args(["tree", "--offline", "-p", "chorale-judge", "-e", "all", "--prefix", "none"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains("chorale-judge") && names.contains("bls12_381"), "{tree}");
+    for name in names {
+        let ours = name.starts_with("chorale-") && name != "chorale-judge";
+        assert!(!ours && name != "blst", "the judge uses {name}");
+    }
+    for (file, text) in texts(&["chaos/judge"]) {
+        for ours in ["chorale_types", "chorale_consensus", "chorale_node", "chorale_client"] {
+            assert!(!text.contains(ours), "{file} names {ours}");
+        }
+    }
+}
+
+#[test]
+fn the_simulator_needs_no_compiler_for_cplusplus() {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
         .args(["tree", "--offline", "-p", "chorale-chaos", "-e", "normal,build"])
@@ -111,7 +137,7 @@ fn the_simulator_needs_no_compiler_but_rustc() {
     let tree = String::from_utf8(output.stdout).unwrap();
     let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(names.contains("chorale-consensus"), "{tree}");
-    for name in ["rocksdb", "librocksdb-sys", "blst", "cc", "cmake", "bindgen"] {
+    for name in ["rocksdb", "librocksdb-sys", "cmake", "bindgen", "clang-sys"] {
         assert!(!names.contains(name), "{name} is built with the simulator");
     }
 }

@@ -3,6 +3,7 @@
 use super::Agreement;
 use super::chain::Place;
 use super::justify::supported_tips;
+use super::rules;
 use crate::context::Context;
 use crate::input::Timer;
 use crate::lanes::Lanes;
@@ -46,7 +47,7 @@ impl Agreement {
         let high_qc = self.safety.record().high_qc.clone();
         let tips = supported_tips(&tc, &self.set);
         match tips.into_iter().max_by_key(|(hash, tip)| (tip.view, *hash)) {
-            Some((block, tip)) if high_qc.view() < tip.view => {
+            Some((block, tip)) if rules::proposes_again(high_qc.view(), tip.view) => {
                 ctx.note(Note::Reproposed { view: self.view, block });
                 let kind = ProposalKind::Repropose { by: EntryCert::Tc(tc), block };
                 self.sign_proposal(kind, None, None, ctx);

@@ -7,6 +7,7 @@
 //! # Invariants
 //! All views in the record only rise. A statement leaves here at most once for each (kind, view).
 
+use super::rules;
 use crate::context::Context;
 use crate::output::{Output, Recipients, Statement, TimeoutStatement, VoteStatement};
 use crate::record::{Record, RecordId, VoteRecord};
@@ -137,7 +138,8 @@ impl Safety {
 
     /// A1: the highest certificate ever checked is the lock.
     pub(crate) fn adopt_qc(&mut self, qc: &QuorumCert) {
-        if qc.view() > self.record.high_qc.view() && !planted(Bug::LockNeverUpdated) {
+        let adopts = rules::adopts(self.record.high_qc.view(), qc.view());
+        if adopts && !planted(Bug::LockNeverUpdated) {
             self.record.high_qc = qc.clone();
         }
     }
@@ -172,7 +174,7 @@ impl Safety {
             return Err(Refused::OtherView { got: view, current });
         }
         let last = self.voted();
-        if view <= last {
+        if !rules::may_prepare(view, last) {
             return Err(Refused::AlreadyVoted { last });
         }
         Ok(())
@@ -199,8 +201,9 @@ impl Safety {
 
     /// C1: a commit vote on a checked `QuorumCert`, unless its view or a later one was given up.
     pub(crate) fn may_commit(&self, qc: &QuorumCert) -> bool {
-        let gate = self.record.highest_timeout_view < qc.view() || planted(Bug::NoCommitGate);
-        self.enabled && gate && qc.view() > self.record.last_commit_view
+        let gate = !planted(Bug::NoCommitGate);
+        let given_up = if gate { self.record.highest_timeout_view } else { View::ZERO };
+        self.enabled && rules::may_commit(qc.view(), given_up, self.record.last_commit_view)
     }
 
     /// Signs the commit vote for what `qc` certifies.
@@ -222,7 +225,7 @@ impl Safety {
 
     /// T1: whether `view` can be given up: once, and never behind one given up before.
     pub(crate) fn may_time_out(&self, view: View) -> bool {
-        self.enabled && view > self.record.highest_timeout_view
+        self.enabled && rules::may_time_out(view, self.record.highest_timeout_view)
     }
 
     /// Gives up `view`: no vote in it or below it after this.

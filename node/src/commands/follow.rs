@@ -153,6 +153,7 @@ mod tests {
             transactions: vec![vec![0, 255], vec![1]],
             ids: vec![Digest::ZERO; 2],
             complete: Complete::Now,
+            proof: Vec::new(),
         };
         printer.print(&StreamEvent::Block(block)).unwrap();
         printer.print(&StreamEvent::Complete { height: Height::new(14) }).unwrap();

@@ -203,7 +203,7 @@ fn a_node_without_its_batch_store_acknowledges_nothing() {
 #[test]
 fn an_acknowledgement_is_not_repeated_before_its_own_record_is_durable() {
     // Over the quota, so stored first because it is certified, and acknowledged later.
-    let params = Params { lane_quota_bytes: 9, ..Params::default() };
+    let params = Params { lane_quota_bytes: 2_000, ..Params::default() };
     let config = config_with(&EQUAL, 1, params);
     let (mut node, mut owner) = (Node::new(&config), Owner::new(&config, 0));
     let (one, two) = (owner.next(b"12345"), owner.next(b"67890"));
@@ -219,7 +219,8 @@ fn an_acknowledgement_is_not_repeated_before_its_own_record_is_durable() {
     let came = node.step(|lanes, ctx| {
         assert!(lanes.on_response(index(2), AskId(1), Some(&body), ctx));
     });
-    assert_eq!(came, [checks(4, &two)]);
+    let whole = Work::All(vec![Check::Batch(Arc::clone(&two))]);
+    assert_eq!(came, [Output::Verify(Job { id: JobId(4), work: whole })]);
     assert_eq!(node.verdict(4, true), [Output::Persist(RecordId(2), stores(&two, false))]);
     assert_eq!(node.verdict(3, true), [], "over the quota");
     assert_eq!(node.commit(vec![tip(&one)]), acknowledges(3, &two));

@@ -218,7 +218,7 @@ fn a_flood_of_copies_between_two_blocks_is_left_behind_by_a_state_above_it() {
 #[test]
 fn more_copies_than_a_block_may_order_have_no_proof_that_a_client_takes() {
     let mut chain = with_gap(1);
-    (0..18).for_each(|_| add_copies(&mut chain));
+    (0..20).for_each(|_| add_copies(&mut chain));
     chain.add_batch(0, &[(7, b"c")]);
     chain.add_block(20);
     let error = build_frame(&chain, A, chain.head()).unwrap_err();
