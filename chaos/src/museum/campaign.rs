@@ -115,7 +115,8 @@ impl Hunt {
 
     fn by_twins(&self) -> Option<Finding> {
         let (size, rounds) = TWINS;
-        for from in (0..SCENARIOS_MAX).step_by(usize::try_from(PIECE).expect("small")) {
+        let first = self.limits.from;
+        for from in (first..first + SCENARIOS_MAX).step_by(usize::try_from(PIECE).expect("small")) {
             let order = twins::Order::Sampled { size, rounds, from, count: PIECE };
             let report = twins::run(&order, self.limits.jobs, false, |_, _| {});
             if let Some(failure) = report.failures.into_iter().next() {

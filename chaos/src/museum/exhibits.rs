@@ -281,11 +281,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         (Bug::NoAdoptFromTimeouts, "T49-no-adopt-from-timeouts"),
         "the certificate inside a timeout certificate is not adopted",
         "A1",
-        &[
-            Probe("a_certificate_inside_a_timeout_certificate_is_adopted_before_the_vote"),
-            Twins,
-            Sim,
-        ],
+        &[Probe("a_certificate_inside_a_timeout_certificate_is_adopted_before_the_vote"), Sim],
     ),
     one(
         (Bug::TipDropped, "T6-tip-dropped"),

@@ -9,8 +9,8 @@ const HEAD: &str = "\
 
 Written by `make museum`; change `chaos/src/museum`, not this page. Each bug is planted by name in
 one build with the feature `museum`, and looked for by everything that must notice it: probes
-(`chaos/src/probes`), scenarios with twins, seeds of the simulator. A seed counts only if it is clean
-without the bug. A build without the feature holds none of them.
+(`chaos/src/probes`), scenarios with twins, seeds of the simulator. A seed counts only if it is
+clean without the bug. A build without the feature holds none of them.
 
 Rules are those of [the protocol](../consensus/PROTOCOL.md); R and a number is a bug of the last
 table.
