@@ -93,6 +93,7 @@ probes![
     liveness::a_certificate_shown_to_one_member_brings_all_along,
     liveness::a_lost_timeout_is_sent_again,
     liveness::an_answer_that_comes_late_is_no_fault,
+    liveness::a_member_that_lags_is_shown_the_way_once_in_a_while,
     durable::a_leader_that_starts_again_does_not_propose_again,
     durable::a_vote_record_survives_a_power_cut_right_after_it_was_made,
     lanes::an_acknowledgement_is_known_again_after_a_restart,

@@ -9,11 +9,11 @@ pub const ABSENT: &[(&str, &str, &str)] = &[
     (
         "M37",
         "a block is sent twice after a reconnect",
-        "the tests of `node/src/api/tests/stream.rs`",
+        "`a_restart_leaves_no_gap_and_no_repeat` (node)",
     ),
-    ("M40", "a slow subscriber misses blocks", "the tests of `node/src/api/tests/slow.rs`"),
+    ("M40", "a slow subscriber misses blocks", "`a_slow_reader_is_told_and_loses_nothing` (node)"),
     ("M42", "evidence never ends", "evidence is not in blocks yet"),
-    ("M45", "a subscriber's buffer has no bound", "the tests of `node/src/api/tests/slow.rs`"),
+    ("M45", "a subscriber's buffer has no bound", "`answers_that_nobody_reads_are_cut` (node)"),
     (
         "M46",
         "the look-back for double signing is off by one",
@@ -32,7 +32,7 @@ pub const OTHERS: &[(&str, &str, &str)] = &[
     ("R7", "any future certificate moves the view", "M30-entry-unchecked, M11-lock-on-proposal"),
     ("R8", "signatures counted, not signers", "M3-votes-not-signers"),
     ("R9", "one garbage signature vetoes the sum", "M26-bad-share-vetoes"),
-    ("R10", "bad shares whose sum verifies", "`types/src/crypto/tests/bls.rs`"),
+    ("R10", "bad shares whose sum verifies", "`a_shifted_pair_is_valid_only_as_a_sum` (types)"),
     ("R11", "one validator counted more than once", "M3-votes-not-signers, M4-bitmap-padding"),
     ("R12", "the folder is not synced", "M16-folder-not-synced"),
     (
@@ -55,17 +55,21 @@ pub const OTHERS: &[(&str, &str, &str)] = &[
     (
         "R22",
         "oversized proposals; late answers punished",
-        "M33-late-answer-punished, `types/tests`",
+        "M33-late-answer-punished, `types/tests/bad_bytes.rs`",
     ),
     (
         "R23",
         "one peer stalls sync",
         "M31-aims-at-claims, `consensus/src/agreement/tests/bad_answers.rs`",
     ),
-    ("R24", "one connection fills the queue", "`p2p/tests/it/priority.rs`"),
+    (
+        "R24",
+        "one connection fills the queue",
+        "in part: `urgent_messages_overtake_batches_that_wait` (p2p)",
+    ),
     (
         "R25",
         "a peer that lags causes a hot loop",
-        "the bound of N3, `consensus/src/agreement/tests`",
+        "probe a_member_that_lags_is_shown_the_way_once_in_a_while",
     ),
 ];

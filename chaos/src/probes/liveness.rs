@@ -4,6 +4,7 @@ use super::{FAULTY, REAL, committee, go_on};
 use crate::sim::schedule::{Committee, Letter, Mail};
 use chorale_consensus::input::Timer;
 use chorale_consensus::note::Fault;
+use chorale_types::certificate::EntryCert;
 use chorale_types::message::{Message, Response, VoteMessage};
 use chorale_types::vote::VoteKind::{Commit, Prepare};
 
@@ -115,4 +116,19 @@ pub(super) fn an_answer_that_comes_late_is_no_fault() {
     }
     assert_eq!(c.voted(0, Commit, 1), Some(x.hash()), "the first answer was good");
     assert_eq!(c.reports(), [], "and so were the others");
+}
+
+pub(super) fn a_member_that_lags_is_shown_the_way_once_in_a_while() {
+    let mut c = committee(&[0, 1, 2, FAULTY]);
+    let start = c.start_cert().clone();
+    give_up(&mut c);
+    c.lose_all();
+    let entry = EntryCert::Qc(start.clone());
+    for _ in 0..50 {
+        let timeout = c.make_timeout(FAULTY, 1, (&start, None), &entry);
+        c.say(FAULTY, 0, timeout);
+    }
+    let shown = |mail: &&Mail| mail.to == FAULTY && mail.from == 0;
+    let shown = c.mail().filter(shown).count();
+    assert!((1..=2).contains(&shown), "{shown} messages for fifty of one that lags");
 }
