@@ -10,7 +10,8 @@ SEEDS   ?= 200
 ARGS    ?=
 MUTANTS := M1-quorum-one-short T1-no-commit-gate M17-two-chain-commit M14-vote-record-unwritten
 
-.PHONY: help setup build check fix test sim twins model testnet mutants museum crash-test
+.PHONY: help setup build check fix test sim twins model testnet mutants museum mutation
+.PHONY: crash-test evidence
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -59,5 +60,11 @@ museum: setup ## plant every bug, see each found, write docs/museum.md (a build 
 	$(MUSEUM) --table docs/museum.md
 	$(CARGO) test --release --locked -p chorale-chaos --features museum --lib museum::
 
+mutation: setup ## flip each comparison of the safety code and see a test fail (ARGS="agreement")
+	@sh scripts/mutation.sh $(ARGS)
+
 crash-test: build ## kill -9 leaders, followers and everyone under load, then recount
 	$(BIN)/testnet crash-test $(ARGS)
+
+evidence: build ## everything at full size, about a quarter of an hour; writes docs/evidence.md
+	@sh scripts/evidence.sh $(BIN)

@@ -1,7 +1,7 @@
 //! What a run reached: for each honest replica and view, what it did there and what it had done in
 //! the view before. A budget of seeds that reaches nothing new is spent.
 //!
-//! What one replica did in one view is a set of [`Mark`]s. Two views in a row make one *history*;
+//! What one replica did in one view is a set of marks. Two views in a row make one *history*;
 //! different histories are counted over all seeds of a run.
 
 use chorale_consensus::note::Note;

@@ -5,7 +5,9 @@ mod support;
 mod tiny;
 
 use chorale_client::api::{self, Base64, Complete};
-use chorale_client::{Client, ClientError, Follow, LightError, RollupStream, StreamEvent};
+use chorale_client::{
+    Client, ClientError, Follow, LightClient, LightError, RollupStream, StreamEvent,
+};
 use chorale_consensus::ordering::testing::TestChain;
 use chorale_types::ids::{Height, Sequence};
 use chorale_types::rollup::Frame;
@@ -284,6 +286,40 @@ async fn a_silent_node_is_left() {
     let mut stream = stream.giving_up_after(Duration::from_millis(500));
     let troubles = read_all(&mut stream, &store, 1).await;
     assert!(matches!(troubles[0], ClientError::Silent { .. }), "{}", troubles[0]);
+}
+
+#[tokio::test]
+async fn a_state_that_holds_the_first_block_wanted_already_is_refused() {
+    let store = Store::new(history());
+    let chain = light(&store.chain);
+    let after = |height: &Height| {
+        let state = checkpoint(&store.chain, A, *height);
+        LightClient::start(&chain, A, &state).unwrap().sequence()
+    };
+    let place = store.heights.iter().position(|height| after(height) == Sequence::new(2)).unwrap();
+    let query = format!("sequence={}", place + 1);
+    let too_far = {
+        let store = Arc::clone(&store);
+        start(Tiny { get: Box::new(move |_, _| store.page(&query)), ..Tiny::default() }).await
+    };
+    let honest = honest(&store).await;
+    let mut stream = follow(&store, &[&too_far.url, &honest.url], Some(2));
+    let troubles = read_all(&mut stream, &store, 2).await;
+    assert_eq!(troubles.len(), 1, "{troubles:?}");
+    let text = troubles[0].to_string();
+    assert!(text.contains("a state after block 2, asked for before 2"), "{text}");
+}
+
+#[tokio::test]
+async fn without_a_working_endpoint_the_stream_waits_longer_after_each_round() {
+    let store = Store::new(history());
+    let dead = nobody().await;
+    let mut stream = follow(&store, &[&dead], Some(1));
+    let started = std::time::Instant::now();
+    for _ in 0..4 {
+        assert!(matches!(stream.next().await, StreamEvent::Trouble(_)));
+    }
+    assert!(started.elapsed() >= Duration::from_millis(50 + 100 + 200));
 }
 
 #[tokio::test]

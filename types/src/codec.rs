@@ -349,7 +349,24 @@ mod tests {
     }
 
     #[test]
+    fn a_count_reaches_its_bound_and_what_is_left_and_passes_neither() {
+        let count = |bytes: &[u8], max| Reader::new(bytes).count("things", max);
+        assert_eq!(count(&[0, 0, 0, 2, 1, 2], 2), Ok(2));
+        assert_eq!(count(&[0, 0, 0, 2, 1, 2], 3), Ok(2));
+        let over = DecodeError::TooLong { what: "things", got: 2, max: 1 };
+        assert_eq!(count(&[0, 0, 0, 2, 1, 2], 1), Err(over));
+        assert_eq!(count(&[0, 0, 0, 2, 1], 2), Err(DecodeError::UnexpectedEnd { missing: 1 }));
+    }
+
+    #[test]
+    fn fixed_bytes_have_no_length_before_them() {
+        assert_eq!([1_u8, 2, 3].to_bytes(), [1, 2, 3]);
+        assert_eq!(decode_exact::<[u8; 3]>(&[1, 2, 3]), Ok([1, 2, 3]));
+    }
+
+    #[test]
     fn an_unknown_version_is_named() {
+        assert_eq!(Reader::new(&[1]).version(1), Ok(()));
         assert_eq!(
             Reader::new(&[7]).version(1),
             Err(DecodeError::UnknownVersion { got: 7, known: 1 })

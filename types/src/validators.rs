@@ -206,7 +206,79 @@ impl ValidatorSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::View;
     use proptest::prelude::*;
+
+    const CHAIN: Digest = Digest::from_bytes([7; 32]);
+    const LAST: Digest = Digest::from_bytes([8; 32]);
+
+    fn key(kind: u8, at: usize) -> PublicKey {
+        PublicKey::from_bytes([kind + u8::try_from(at).expect("small sets"); 32])
+    }
+
+    fn info(stakes: &[u64]) -> EpochInfo {
+        let validator = |(at, stake): (usize, &u64)| Validator {
+            operator: key(100, at),
+            bls: BlsPublicKey::from_bytes([3; 48]),
+            network: key(200, at),
+            stake: *stake,
+        };
+        EpochInfo {
+            epoch: Epoch::new(5),
+            first_height: Height::new(21),
+            last_height: Height::MAX,
+            validators: stakes.iter().enumerate().map(validator).collect(),
+            seed: Digest::ZERO,
+            params: Params { lane_quota_bytes: 4_711, ..Params::default() },
+        }
+    }
+
+    fn set(stakes: &[u64]) -> ValidatorSet {
+        ValidatorSet::new(CHAIN, info(stakes), LAST)
+    }
+
+    fn index(at: u16) -> ValidatorIndex {
+        ValidatorIndex::new(at)
+    }
+
+    #[test]
+    fn stake_is_counted_of_members_alone() {
+        let set = set(&[3, 30, 67]);
+        assert_eq!((set.total(), set.quorum(), set.one_honest()), (100, 67, 34));
+        assert_eq!([0, 1, 2, 3].map(|at| set.stake(index(at))), [3, 30, 67, 0]);
+        let mut signers = set.no_signers();
+        assert_eq!((signers.members(), set.stake_of(&signers)), (3, 0));
+        signers.insert(index(0));
+        signers.insert(index(2));
+        assert_eq!(set.stake_of(&signers), 70);
+        assert_eq!(set.stake_of_indices([1, 9].map(index).into_iter()), 30);
+        let twice = [2, 2].map(index).into_iter();
+        assert_eq!(self::set(&[1, 1, u64::MAX - 2]).stake_of_indices(twice), u64::MAX);
+    }
+
+    #[test]
+    fn a_member_is_found_by_its_place_and_by_its_network_key() {
+        let set = set(&[3, 30, 67]);
+        assert_eq!((set.len(), set.is_empty()), (3, false));
+        assert!(set.indices().eq([0, 1, 2].map(index)));
+        for at in 0..3 {
+            let place = index(u16::try_from(at).expect("small"));
+            assert_eq!(set.index_of(&key(200, at)), Some(place));
+            assert_eq!(set.get(place).map(|member| member.network), Some(key(200, at)));
+        }
+        assert_eq!((set.index_of(&key(100, 0)), set.get(index(3))), (None, None));
+        assert!(self::set(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_set_tells_what_it_was_made_of() {
+        let (info, set) = (info(&[3, 30, 67]), set(&[3, 30, 67]));
+        assert_eq!((set.chain(), set.info(), set.epoch()), (&CHAIN, &info, Epoch::new(5)));
+        assert_eq!(set.params().lane_quota_bytes, 4_711);
+        assert_eq!(set.info_hash(), hash_of(Domain::EpochInfo, &info));
+        let start = set.start().vote;
+        assert_eq!((start.view, start.height, start.block), (View::ZERO, Height::new(20), LAST));
+    }
 
     fn check(total: u64) {
         let (q, f) = (u128::from(quorum_stake(total)), u128::from(faulty_stake_max(total)));

@@ -1,6 +1,6 @@
 //! Certificates with real keys, each forged in one thing: the verifier says what is wrong.
 
-use chorale_types::batch::{Acknowledgement, Availability};
+use chorale_types::batch::{Acknowledgement, Availability, BatchHeader};
 use chorale_types::certificate::{EntryCert, QuorumCert, TimeoutCert, TimeoutGroup};
 use chorale_types::crypto::SignatureError;
 use chorale_types::crypto::bitmap::SignerSet;
@@ -29,11 +29,15 @@ fn network(at: u8) -> SecretKey {
 }
 
 fn set() -> ValidatorSet {
+    set_with([10; MEMBERS as usize])
+}
+
+fn set_with(stakes: [u64; MEMBERS as usize]) -> ValidatorSet {
     let validator = |at: u8| Validator {
         operator: SecretKey::from_seed([at + 101; 32]).public(),
         bls: Pure::public(&secret(at)),
         network: network(at).public(),
-        stake: 10,
+        stake: stakes[usize::from(at)],
     };
     let info = EpochInfo {
         epoch: Epoch::new(1),
@@ -151,6 +155,17 @@ fn a_certificate_of_votes_forged_in_one_thing_is_refused_with_the_reason() {
 }
 
 #[test]
+fn exactly_a_quorum_of_stake_is_one_and_one_unit_less_is_not() {
+    let short = Err(VerifyError::NoQuorum { got: 27, quorum: 28 });
+    for (stakes, expected) in
+        [([1, 1, 1, 1], Ok(())), ([9, 9, 9, 13], Ok(())), ([9, 9, 9, 14], short)]
+    {
+        let verifier = Verifier::<Pure>::new(set_with(stakes)).expect("good keys");
+        assert_eq!(verifier.verify_qc(&qc(5)), expected, "{stakes:?}");
+    }
+}
+
+#[test]
 fn the_certificate_of_genesis_is_good_only_as_exactly_that_one() {
     let verifier = verifier();
     let start = set().start().clone();
@@ -255,6 +270,50 @@ fn a_single_signature_counts_for_its_own_signer_and_statement_alone() {
     assert!(verifier.verify_proposal(&proposal, other, &signed).is_err_and(is_signature));
     let elsewhere = network(1).sign(&proposal.signing_bytes(&Digest::ZERO));
     assert!(verifier.verify_proposal(&proposal, index, &elsewhere).is_err_and(is_signature));
+}
+
+#[test]
+fn an_acknowledgement_and_a_batch_count_for_their_own_signer_alone() {
+    let verifier = verifier();
+    let lane = LaneId { epoch: Epoch::new(1), owner: ValidatorIndex::new(1) };
+    let (prev, root) = (Digest::from_bytes([4; 32]), Digest::from_bytes([5; 32]));
+    let header = BatchHeader { lane, seq: LaneSeq::new(2), prev, root, bytes_through: 9 };
+    let statement = header.acknowledgement();
+    let by = |at: u8, of: &Acknowledgement| network(at).sign(&of.signing_bytes(&CHAIN));
+    let (owner, other) = (ValidatorIndex::new(1), ValidatorIndex::new(2));
+    let signed = by(1, &statement);
+    assert_eq!(verifier.verify_batch(&header, &signed), Ok(()));
+    assert_eq!(verifier.verify_acknowledgement(&statement, owner, &signed), Ok(()));
+    assert!(verifier.verify_batch(&header, &by(2, &statement)).is_err_and(is_signature));
+    let wrong = verifier.verify_acknowledgement(&statement, other, &signed);
+    assert!(wrong.is_err_and(is_signature), "sender and signer differ");
+    let later = BatchHeader { seq: LaneSeq::new(3), ..header };
+    assert!(verifier.verify_batch(&later, &signed).is_err_and(is_signature));
+    let index = ValidatorIndex::new(MEMBERS.into());
+    let stranger = verifier.verify_acknowledgement(&statement, index, &signed);
+    assert_eq!(stranger, Err(VerifyError::NotAMember { index }));
+    let (got, expected) = (Epoch::new(2), Epoch::new(1));
+    let lane = LaneId { epoch: got, ..lane };
+    let wrong = Err(VerifyError::WrongEpoch { got, expected });
+    assert_eq!(verifier.verify_batch(&BatchHeader { lane, ..header }, &signed), wrong);
+}
+
+#[test]
+fn a_timeout_and_a_proposal_count_for_members_of_the_epoch_alone() {
+    let verifier = verifier();
+    let (epoch, index) = (Epoch::new(1), ValidatorIndex::new(1));
+    let timeout = TimeoutVote { epoch, view: View::new(6), high_qc_view: View::new(5), tip: None };
+    let good = Pure::sign(&secret(1), &timeout.signing_bytes(&CHAIN));
+    assert_eq!(verifier.verify_timeout(&timeout, index, &good), Ok(()));
+    let other = ValidatorIndex::new(2);
+    assert!(verifier.verify_timeout(&timeout, other, &good).is_err_and(is_signature));
+    let wrong = VerifyError::WrongEpoch { got: Epoch::new(2), expected: epoch };
+    let later = TimeoutVote { epoch: Epoch::new(2), ..timeout };
+    assert_eq!(verifier.verify_timeout(&later, index, &good), Err(wrong));
+    let class = ProposalClass::Justified;
+    let proposal = ProposalVote { epoch: Epoch::new(2), view: View::new(6), class, block: CHAIN };
+    let signed = network(1).sign(&proposal.signing_bytes(&CHAIN));
+    assert_eq!(verifier.verify_proposal(&proposal, index, &signed), Err(wrong));
 }
 
 #[test]

@@ -5,13 +5,15 @@ mod samples;
 
 use chorale_types::batch::{Batch, BatchEntry, BatchError};
 use chorale_types::block::{Block, BlockError};
-use chorale_types::certificate::{CommitCert, TimeoutCert};
+use chorale_types::certificate::{CommitCert, EntryCert, TimeoutCert};
 use chorale_types::codec::{DecodeError, Encode, decode_exact};
+use chorale_types::crypto::bitmap::SignerSet;
 use chorale_types::crypto::bls::BlsSignature;
-use chorale_types::ids::{Height, RollupId, View};
+use chorale_types::ids::{Epoch, Height, RollupId, ValidatorIndex, View};
 use chorale_types::limits::{HEADER_BYTES_MAX, SYNC_BLOCKS_MAX};
 use chorale_types::message::Response;
 use chorale_types::vote::VoteKind;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn refused(cert: &TimeoutCert) -> Option<&'static str> {
@@ -50,6 +52,82 @@ fn a_timeout_certificate_has_one_form() {
     let mut cert = good;
     cert.groups.clear();
     assert_eq!(refused(&cert), Some("order of timeout groups"));
+}
+
+#[test]
+fn a_timeout_certificate_has_one_group_for_one_report() {
+    let mut cert = samples::tc();
+    let twin = cert.groups[1].clone();
+    cert.groups = vec![twin.clone(), twin];
+    cert.groups[1].signers = samples::signers(&[2, 3]);
+    assert_eq!(refused(&cert), Some("order of timeout groups"));
+}
+
+#[test]
+fn a_timeout_reports_a_lock_below_the_view_and_a_tip_up_to_it() {
+    let with_tip = |view: u64| {
+        let mut cert = samples::tc();
+        cert.groups[1].tip = Some(samples::vote(view).tip());
+        refused(&cert)
+    };
+    assert_eq!([0, 1, 8, 9].map(with_tip), [None; 4]);
+    let views = Some("a timeout group's views");
+    assert_eq!([10, u64::MAX].map(with_tip), [views; 2]);
+    let with_lock = |view: u64| {
+        let mut cert = samples::tc();
+        cert.groups[1].high_qc_view = View::new(view);
+        cert.high_qc = samples::qc(VoteKind::Prepare, view);
+        refused(&cert)
+    };
+    assert_eq!([7, 8].map(with_lock), [None; 2]);
+    assert_eq!([9, 10].map(with_lock), [views; 2]);
+    let mut cert = samples::tc();
+    cert.high_qc.vote.epoch = cert.epoch.next();
+    assert_eq!(refused(&cert), Some("the certificate a timeout certificate carries"));
+}
+
+#[test]
+fn a_timeout_certificate_is_of_one_set() {
+    let mut cert = samples::tc();
+    cert.groups[1].signers = SignerSet::new(5);
+    for index in [0, 1] {
+        cert.groups[1].signers.insert(ValidatorIndex::new(index));
+    }
+    assert_eq!(refused(&cert), Some("timeout group's signers"));
+}
+
+#[test]
+fn a_certificate_tells_its_view_and_epoch_and_keeps_its_bytes() {
+    let (qc, tc) = (samples::qc(VoteKind::Commit, 8), samples::tc());
+    assert_eq!(qc.view(), View::new(8));
+    let cc = CommitCert::new(qc.clone()).expect("of commit kind");
+    assert_eq!((cc.as_qc(), cc.vote()), (&qc, &qc.vote));
+    assert_eq!((cc.to_bytes(), decode_exact(&cc.to_bytes())), (qc.to_bytes(), Ok(cc)));
+    for (entry, view) in [(EntryCert::Qc(qc.clone()), 8), (EntryCert::Tc(tc), 9)] {
+        assert_eq!((entry.view(), entry.epoch()), (View::new(view), Epoch::new(1)));
+        assert_eq!((entry.qc().view(), entry.qc().vote), (View::new(8), qc.vote));
+        assert_eq!(decode_exact(&entry.to_bytes()), Ok(entry));
+    }
+}
+
+#[test]
+fn two_certificates_that_differ_in_anything_have_two_names() {
+    let qc = samples::qc(VoteKind::Prepare, 8);
+    let mut forged = qc.clone();
+    forged.signature = BlsSignature::from_bytes([9; 96]);
+    let mut others = samples::tc();
+    others.groups[0].signers = samples::signers(&[3]);
+    let names = [
+        EntryCert::Qc(qc.clone()).cache_key(),
+        EntryCert::Qc(forged.clone()).cache_key(),
+        EntryCert::Tc(samples::tc()).cache_key(),
+        EntryCert::Tc(others.clone()).cache_key(),
+    ];
+    let different: BTreeSet<_> = names.into_iter().collect();
+    assert_eq!(different.len(), names.len());
+    assert_ne!(qc.cache_key(), forged.cache_key());
+    assert_ne!(samples::tc().cache_key(), others.cache_key());
+    assert_eq!(EntryCert::Qc(qc).cache_key(), names[0]);
 }
 
 #[test]

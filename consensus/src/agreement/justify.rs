@@ -108,3 +108,6 @@ fn check_bound(tc: &TimeoutCert, parent: &QuorumCert, set: &ValidatorSet) -> Res
     }
     Err(no("a supported tip was dropped"))
 }
+
+#[cfg(test)]
+mod tests;

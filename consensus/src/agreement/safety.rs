@@ -296,3 +296,6 @@ impl Safety {
         ctx.persist(Record::Vote { blocks, record: Arc::new(self.record.clone()) })
     }
 }
+
+#[cfg(test)]
+mod tests;

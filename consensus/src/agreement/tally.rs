@@ -72,7 +72,9 @@ impl Tally {
                 return;
             }
             Some(_) => {
-                slots.done |= planted(Bug::DuplicateVetoes);
+                if planted(Bug::DuplicateVetoes) {
+                    slots.done = true;
+                }
                 return;
             }
             None => slots.votes.insert(from, (vote, signature)),
@@ -137,3 +139,6 @@ impl Slots {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,3 +171,6 @@ impl Slots {
         TimeoutCert { epoch: set.epoch(), view, groups, signature, high_qc }
     }
 }
+
+#[cfg(test)]
+mod tests;

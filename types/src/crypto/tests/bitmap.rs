@@ -24,6 +24,11 @@ fn a_member_is_one_bit_counted_from_the_lowest() {
 }
 
 #[test]
+fn a_set_is_shown_as_its_members_and_the_size_of_the_set_they_are_of() {
+    assert_eq!(format!("{:?}", set(10, &[0, 9])), "[0, 9]/10");
+}
+
+#[test]
 fn a_duplicate_and_a_stranger_change_nothing() {
     let mut signers = set(10, &[4]);
     let before = signers;
