@@ -8,12 +8,10 @@ CARGO   := cargo
 SEED    ?= 1
 SEEDS   ?= 200
 ARGS    ?=
+MUTANTS := M1-quorum-one-short T1-no-commit-gate M17-two-chain-commit M14-vote-record-unwritten
 
-<<<<<<< HEAD
-.PHONY: help setup build check fix test sim twins model testnet mutants crash-test evidence
-=======
-.PHONY: help setup build check fix test sim testnet mutants mutation crash-test
->>>>>>> 2786ab6 (Run the mutants of the safety code in one build)
+.PHONY: help setup build check fix test sim twins model testnet mutants museum mutation
+.PHONY: crash-test evidence
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,8 +51,14 @@ model: build ## agreement in every way it can go over six views, then without ea
 	$(BIN)/chaos model --views 6
 	$(BIN)/chaos model --gates
 
-mutants: setup ## plant four bugs, one a build, and see each caught twice
-	@sh chaos/mutants.sh
+MUSEUM  := $(CARGO) run --release --locked -p chorale-chaos --features museum --bin chaos -- museum
+
+mutants: setup ## plant four bugs, and see each found by a fixed schedule and by the simulator
+	$(MUSEUM) $(addprefix --bug ,$(MUTANTS))
+
+museum: setup ## plant every bug, see each found, write docs/museum.md (a build of its own)
+	$(MUSEUM) --table docs/museum.md
+	$(CARGO) test --release --locked -p chorale-chaos --features museum --lib museum::
 
 mutation: setup ## flip each comparison of the safety code and see a test fail (ARGS="agreement")
 	@sh scripts/mutation.sh $(ARGS)

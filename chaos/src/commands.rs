@@ -2,6 +2,8 @@
 
 pub(crate) mod judge;
 pub(crate) mod model;
+#[cfg(feature = "museum")]
+pub(crate) mod museum;
 pub(crate) mod sim;
 pub(crate) mod twins;
 

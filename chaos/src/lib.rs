@@ -13,6 +13,9 @@ pub mod counters;
 pub mod coverage;
 pub mod invariants;
 pub mod model;
+#[cfg(feature = "museum")]
+pub mod museum;
+pub mod probes;
 pub mod report;
 pub mod rng;
 pub mod runner;

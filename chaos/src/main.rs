@@ -37,6 +37,11 @@ enum Command {
     ///
     /// Exit code 0: pass. 1: a promise was broken. 2: the run proves nothing, or cannot be read.
     Judge(commands::judge::Judge),
+    /// Bugs planted on purpose, one at a time, each looked for until something notices it.
+    ///
+    /// Exit code 0: all were noticed, and nothing with none planted. 1: one survives. 2: usage.
+    #[cfg(feature = "museum")]
+    Museum(commands::museum::Museum),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +50,8 @@ fn main() -> ExitCode {
         Command::Twins(twins) => twins.run(),
         Command::Model(model) => model.run(),
         Command::Judge(judge) => judge.run(),
+        #[cfg(feature = "museum")]
+        Command::Museum(museum) => museum.run(),
     };
     match done {
         Ok(code) => code,

@@ -23,8 +23,8 @@ pub struct Report {
     pub validators: Option<u16>,
     /// Threads.
     pub jobs: usize,
-    /// Planted bugs in this build.
-    pub mutants: Vec<&'static str>,
+    /// The bug planted in this process.
+    pub planted: Option<&'static str>,
     /// Signature scheme.
     pub signatures: &'static str,
     /// Simulated seconds, added up.
@@ -88,16 +88,13 @@ impl From<&Failure> for FailureReport {
     }
 }
 
-/// The planted bugs of this build.
+/// The planted bug, in a build that has any.
 #[must_use]
-pub fn mutants() -> Vec<&'static str> {
-    let all = [
-        ("mutant-quorum", cfg!(feature = "mutant-quorum")),
-        ("mutant-commit-gate", cfg!(feature = "mutant-commit-gate")),
-        ("mutant-two-chain", cfg!(feature = "mutant-two-chain")),
-        ("mutant-vote-record", cfg!(feature = "mutant-vote-record")),
-    ];
-    all.into_iter().filter(|(_, planted)| *planted).map(|(name, _)| name).collect()
+pub fn planted() -> Option<&'static str> {
+    #[cfg(feature = "museum")]
+    return crate::museum::now();
+    #[cfg(not(feature = "museum"))]
+    None
 }
 
 fn seconds(micros: u64) -> f64 {
@@ -123,7 +120,7 @@ impl Report {
             seconds: order.frame.seconds,
             validators: order.frame.validators,
             jobs: order.jobs,
-            mutants: mutants(),
+            planted: planted(),
             signatures: SIGNATURES,
             simulated_seconds: simulated,
             wall_seconds: wall,
@@ -156,8 +153,8 @@ impl Report {
             }
             let _ = writeln!(out, "  again: chaos sim --seed {} --trace", failure.seed);
         }
-        if !self.mutants.is_empty() {
-            let _ = writeln!(out, "planted bugs in this build: {}", self.mutants.join(", "));
+        if let Some(bug) = self.planted {
+            let _ = writeln!(out, "planted bug: {bug}");
         }
         for (name, value) in self.counters.all() {
             let _ = writeln!(out, "{value:>12}  {}", name.replace('_', " "));

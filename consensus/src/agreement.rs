@@ -91,8 +91,6 @@ pub(crate) struct Agreement {
     answered: BTreeMap<ValidatorIndex, Instant>,
     /// The earliest moment already asked for to propose in the current view.
     propose_at: Option<Instant>,
-    #[cfg(feature = "mutant-two-chain")]
-    mutant_certified: BTreeMap<Digest, Vote>,
 }
 
 /// What a node can tell about its replica.
@@ -158,8 +156,6 @@ impl Agreement {
             roots,
             answered: BTreeMap::new(),
             propose_at: None,
-            #[cfg(feature = "mutant-two-chain")]
-            mutant_certified: BTreeMap::new(),
             me: config.me,
             set,
         };

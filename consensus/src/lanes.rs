@@ -48,6 +48,7 @@ use chorale_types::batch::{BatchHeader, BatchId};
 use chorale_types::block::{Body, Frontier};
 use chorale_types::ids::{LaneId, ValidatorIndex};
 use chorale_types::message::{Message, Request, SignedHeader};
+use chorale_types::museum::{Bug, planted};
 use chorale_types::time::Instant;
 use chorale_types::validators::ValidatorSet;
 use core::time::Duration;
@@ -133,6 +134,9 @@ impl Lanes {
     }
 
     fn recover_batch(&mut self, stored: &StoredBatch, ctx: &mut Context<'_>) {
+        if planted(Bug::AcksForgotten) {
+            return;
+        }
         let header = stored.batch.header;
         let ours = self.own.as_ref().is_some_and(|own| own.lane == header.lane);
         let acknowledges = self.own.is_some() && stored.acknowledged;

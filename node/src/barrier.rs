@@ -21,6 +21,7 @@ use chorale_types::batch::{Batch, BatchHeader};
 use chorale_types::block::Block;
 use chorale_types::codec::Encode;
 use chorale_types::codec_struct;
+use chorale_types::museum::{Bug, planted};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -69,6 +70,9 @@ impl SyncedStore {
     pub fn write(&self, batch: WriteBatch) -> Result<(), StorageError> {
         if batch.is_empty() {
             return Ok(());
+        }
+        if planted(Bug::AckBeforeDurable) {
+            return self.store.write(batch, Durability::Buffered);
         }
         // Taken before the write: a synced write covers every write that returned before it.
         let covered = self.store.sequence();
@@ -128,7 +132,7 @@ impl<D: Disk> VoteBarrier<D> {
             // All are stored, one perhaps by a buffered write: what became final meanwhile is.
             self.store.sync()?;
         }
-        if cfg!(feature = "mutant-vote-record") {
+        if planted(Bug::VoteRecordUnwritten) {
             return Ok(());
         }
         let payload = VotePayload { store_sequence: self.store.floor(), votes: votes.clone() };

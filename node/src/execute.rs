@@ -18,6 +18,7 @@ use chorale_types::block::CommittedBlock;
 use chorale_types::ids::ValidatorIndex;
 use chorale_types::level::Level;
 use chorale_types::message::{Request, Response};
+use chorale_types::museum::{Bug, planted};
 use chorale_types::time::Instant;
 use std::collections::BTreeMap;
 
@@ -92,7 +93,9 @@ impl Executor {
         after: Option<RecordId>,
         host: &mut impl Host,
     ) {
-        match after.filter(|id| self.pending.contains_key(id)) {
+        let waits =
+            |id: &RecordId| self.pending.contains_key(id) && !planted(Bug::SentBeforeDurable);
+        match after.filter(waits) {
             Some(id) => self.waiting.entry(id).or_default().push((to, statement)),
             None => host.send(to, statement),
         }

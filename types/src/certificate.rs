@@ -8,6 +8,7 @@ use crate::crypto::bls::BlsSignature;
 use crate::crypto::hash::{Digest, Domain, hash_of};
 use crate::ids::{Epoch, Height, View};
 use crate::limits::VALIDATORS_MAX;
+use crate::museum::{Bug, planted};
 use crate::vote::{TimeoutVote, Tip, Vote, VoteKind};
 use std::collections::BTreeMap;
 
@@ -62,7 +63,8 @@ impl CommitCert {
     /// Takes a certificate of commit votes; `None` for prepare votes.
     #[must_use]
     pub fn new(cert: QuorumCert) -> Option<Self> {
-        (cert.kind == VoteKind::Commit).then_some(Self(cert))
+        let commits = cert.kind == VoteKind::Commit || planted(Bug::CommitOfPrepares);
+        commits.then_some(Self(cert))
     }
 
     /// As the `QuorumCert` it also is.
@@ -180,7 +182,7 @@ impl TimeoutCert {
             if group.signers.members() != seen.members() || group.signers.count() == 0 {
                 return refuse("timeout group's signers");
             }
-            if !group.signers.is_disjoint(&seen) {
+            if !group.signers.is_disjoint(&seen) && !planted(Bug::VotesNotSigners) {
                 return refuse("a signer in two timeout groups");
             }
             if group.high_qc_view >= self.view || group.tip.is_some_and(|t| t.view > self.view) {

@@ -18,6 +18,7 @@ pub mod level;
 pub mod limits;
 pub mod merkle;
 pub mod message;
+pub mod museum;
 pub mod ordered;
 pub mod rollup;
 pub mod time;

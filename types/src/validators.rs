@@ -8,6 +8,7 @@ use crate::crypto::hash::{Digest, Domain, hash_of};
 use crate::genesis::Params;
 use crate::ids::{Epoch, Height, ValidatorIndex};
 use crate::limits::VALIDATORS_MAX;
+use crate::museum::{Bug, planted};
 use std::sync::Arc;
 
 /// One validator, as an epoch fixes it.
@@ -158,6 +159,9 @@ impl ValidatorSet {
     /// A member's stake; zero for a stranger.
     #[must_use]
     pub fn stake(&self, index: ValidatorIndex) -> u64 {
+        if planted(Bug::HeadsNotStake) {
+            return self.total / u64::from(self.len());
+        }
         self.get(index).map_or(0, |validator| validator.stake)
     }
 
@@ -169,11 +173,8 @@ impl ValidatorSet {
 
     /// A quorum, `Q`.
     #[must_use]
-    pub const fn quorum(&self) -> u64 {
-        #[cfg(feature = "mutant-quorum")]
-        return quorum_stake(self.total) - 1;
-        #[cfg(not(feature = "mutant-quorum"))]
-        quorum_stake(self.total)
+    pub fn quorum(&self) -> u64 {
+        quorum_stake(self.total) - u64::from(planted(Bug::QuorumOneShort))
     }
 
     /// Stake that contains an honest member, `A`.

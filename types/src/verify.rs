@@ -8,6 +8,7 @@ use crate::crypto::ed25519::Signature;
 use crate::crypto::{KeyError, SignatureError};
 use crate::ids::{Epoch, ValidatorIndex, View};
 use crate::message::ProposalVote;
+use crate::museum::{Bug, planted};
 use crate::validators::ValidatorSet;
 use crate::vote::{TimeoutVote, Vote, VoteKind};
 use thiserror::Error;
@@ -101,7 +102,7 @@ impl<B: Bls> Verifier<B> {
 
     fn check_quorum(&self, signers: &SignerSet) -> Result<(), VerifyError> {
         let (got, expected) = (signers.members(), self.set.len());
-        if got != expected {
+        if got != expected && !planted(Bug::BitmapTooLong) {
             return Err(VerifyError::WrongSet { got, expected });
         }
         let (got, quorum) = (self.set.stake_of(signers), self.set.quorum());
@@ -128,7 +129,11 @@ impl<B: Bls> Verifier<B> {
     /// When it is not a quorum's of this epoch, or a signature is wrong.
     pub fn verify_tc(&self, tc: &TimeoutCert) -> Result<(), VerifyError> {
         self.check_epoch(tc.epoch)?;
-        self.check_quorum(&tc.signers())?;
+        let votes = tc.groups.iter().flat_map(|group| group.signers.iter());
+        let votes = self.set.stake_of_indices(votes);
+        if !planted(Bug::VotesNotSigners) || votes < self.set.quorum() {
+            self.check_quorum(&tc.signers())?;
+        }
         self.verify_qc(&tc.high_qc)?;
         let groups = tc
             .groups

@@ -6,6 +6,7 @@ use crate::crypto::bls::BlsSignature;
 use crate::crypto::hash::{Digest, Domain};
 use crate::crypto::signing_bytes;
 use crate::ids::{Epoch, Height, View};
+use crate::museum::{Bug, planted};
 
 /// Which of the two votes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -65,7 +66,8 @@ impl Vote {
     /// The bytes that are signed (BLS).
     #[must_use]
     pub fn signing_bytes(&self, kind: VoteKind, chain: &Digest) -> Vec<u8> {
-        signing_bytes(kind.domain(), chain, &self.to_bytes())
+        let view = if planted(Bug::VoteViewUnbound) { View::ZERO } else { self.view };
+        signing_bytes(kind.domain(), chain, &Self { view, ..*self }.to_bytes())
     }
 
     /// What a voter remembers and reports of its last prepare vote.
@@ -105,7 +107,8 @@ impl TimeoutVote {
     /// The bytes that are signed (BLS).
     #[must_use]
     pub fn signing_bytes(&self, chain: &Digest) -> Vec<u8> {
-        signing_bytes(Domain::Timeout, chain, &self.to_bytes())
+        let view = if planted(Bug::TimeoutViewUnbound) { View::ZERO } else { self.view };
+        signing_bytes(Domain::Timeout, chain, &Self { view, ..*self }.to_bytes())
     }
 }
 

@@ -56,6 +56,10 @@ pub(crate) struct Sim {
     /// Fail when one of the rare cases never came up.
     #[arg(long)]
     require_counters: bool,
+    /// Plant a bug in seeds beside these, and fail when it is not found (exit code 5).
+    #[cfg(feature = "museum")]
+    #[arg(long)]
+    canary: bool,
 }
 
 impl Sim {
@@ -90,6 +94,13 @@ impl Sim {
         if let (Some(file), Some(failure)) = (&self.shrink, summary.failures.first()) {
             let plan = Plan::draw(failure.seed, frame);
             write_smallest(plan, failure.violation.invariant, file)?;
+        }
+        #[cfg(feature = "museum")]
+        if self.canary && report.failures.is_empty() {
+            let killer = chorale_chaos::museum::Killer::Sim;
+            if !super::museum::sees_a_canary(killer, self.jobs) {
+                return Ok(ExitCode::from(5));
+            }
         }
         Ok(if !report.failures.is_empty() {
             ExitCode::from(1)

@@ -33,6 +33,10 @@ pub(crate) struct Twins {
     /// Write the report as JSON, to a file or to the standard output.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     json: Option<Option<PathBuf>>,
+    /// Plant a bug in seeds beside these, and fail when it is not found (exit code 5).
+    #[cfg(feature = "museum")]
+    #[arg(long)]
+    canary: bool,
 }
 
 fn parse_members(text: &str) -> Result<usize, String> {
@@ -66,6 +70,13 @@ impl Twins {
                 let what = || format!("cannot write {}", file.display());
                 std::fs::write(file, serde_json::to_string_pretty(&report)?).with_context(what)?;
                 println!("{}", report.text());
+            }
+        }
+        #[cfg(feature = "museum")]
+        if self.canary && report.violations == 0 {
+            let killer = chorale_chaos::museum::Killer::Twins;
+            if !super::museum::sees_a_canary(killer, self.jobs) {
+                return Ok(ExitCode::from(5));
             }
         }
         Ok(ExitCode::from(u8::from(report.violations > 0)))

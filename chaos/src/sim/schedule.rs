@@ -6,6 +6,7 @@
 
 mod craft;
 mod hand;
+mod look;
 
 use super::cluster::Cluster;
 use super::node::{Node, Running};
@@ -26,6 +27,9 @@ use std::sync::Arc;
 
 /// Seeds tried to find a schedule with the leaders asked for.
 const SEEDS_MAX: u64 = 100_000;
+
+/// More messages in one go than any schedule has: replicas answer each other for ever.
+const DELIVERED_MAX: usize = 100_000;
 
 /// How far a twin's clock is ahead, in milliseconds.
 const TWIN_AHEAD_MS: u64 = 3;
@@ -101,6 +105,7 @@ pub(crate) struct Log {
     reports: Vec<(usize, usize, Fault)>,
     finals: BTreeMap<usize, BTreeMap<Height, Digest>>,
     asked: Vec<(usize, Request)>,
+    checks: u64,
 }
 
 impl Committee {
@@ -182,6 +187,7 @@ impl Committee {
             if wanted(&mail) {
                 self.hand_over(mail);
                 count += 1;
+                assert!(count < DELIVERED_MAX, "messages without end");
             } else {
                 left.push_back(mail);
             }

@@ -28,6 +28,7 @@ use chorale_consensus::agreement::leaders::Leaders;
 use chorale_consensus::note::{Fault, Note};
 use chorale_consensus::{Input, Output};
 use chorale_types::block::CommittedBlock;
+use chorale_types::museum::{Bug, planted};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -340,8 +341,8 @@ impl Shared {
         self.counters.reports += 1;
         // That planted bug forges certificates, which peers notice; what it must be caught for is
         // the fork.
-        let provable = !matches!(fault, Fault::BadAnswer | Fault::Flood)
-            && !cfg!(feature = "mutant-two-chain");
+        let provable =
+            !matches!(fault, Fault::BadAnswer | Fault::Flood) && !planted(Bug::TwoChainCommit);
         if provable && self.honest.get(peer) == Some(&true) {
             self.settle("blame", node, Err(format!("reports honest node {peer} for {fault:?}")));
         }

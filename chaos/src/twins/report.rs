@@ -2,7 +2,7 @@
 
 use super::generate::{Canonical, Scenario, Size, sampled};
 use super::play::{Outcome, Player};
-use crate::report::{SIGNATURES, mutants};
+use crate::report::{SIGNATURES, planted};
 use crate::rng::{Rng, Stream};
 use serde::Serialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,8 +41,8 @@ pub enum Order {
 pub struct Report {
     /// What was played.
     pub order: String,
-    /// Planted bugs in this build.
-    pub mutants: Vec<&'static str>,
+    /// The bug planted in this process.
+    pub planted: Option<&'static str>,
     /// Signature scheme.
     pub signatures: &'static str,
     /// Scenarios played.
@@ -236,7 +236,7 @@ pub fn run(
     };
     let mut whole = Report {
         order: order.text(),
-        mutants: mutants(),
+        planted: planted(),
         signatures: SIGNATURES,
         ..Report::default()
     };

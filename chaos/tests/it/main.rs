@@ -5,7 +5,9 @@ mod bad_input;
 mod decoders;
 mod digest;
 mod model;
-mod schedules;
+#[cfg(not(feature = "museum"))]
+mod museum;
+mod probes;
 mod seeds;
 mod tidy;
 mod twins;

@@ -11,6 +11,7 @@ use chorale_types::certificate::{EntryCert, QuorumCert, TimeoutCert};
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::View;
 use chorale_types::message::{Proposal, ProposalKind};
+use chorale_types::museum::{Bug, planted};
 use chorale_types::validators::ValidatorSet;
 use chorale_types::vote::Tip;
 use std::collections::BTreeMap;
@@ -21,7 +22,9 @@ use std::collections::BTreeMap;
 pub fn supported_tips(tc: &TimeoutCert, set: &ValidatorSet) -> BTreeMap<Digest, Tip> {
     tc.reported_tips()
         .into_iter()
-        .filter(|(_, (_, signers))| set.stake_of(signers) >= set.one_honest())
+        .filter(|(_, (_, signers))| {
+            set.stake_of(signers) >= set.one_honest() || planted(Bug::TipUnsupported)
+        })
         .map(|(block, (tip, _))| (block, tip))
         .collect()
 }
@@ -76,6 +79,9 @@ pub fn check_justified(proposal: &Proposal, set: &ValidatorSet) -> Result<(), Re
 }
 
 fn check_parent(block: &Block, qc: &QuorumCert) -> Result<(), Refused> {
+    if planted(Bug::ParentMismatch) {
+        return Ok(());
+    }
     if block.header.parent != qc.vote.block {
         return Err(no("the certificate is not the parent's"));
     }
@@ -92,10 +98,12 @@ fn check_given_up(tc: &TimeoutCert, before: View) -> Result<(), Refused> {
 /// V3(b) for a fresh block: its parent is certified at or above what the signers reported.
 fn check_bound(tc: &TimeoutCert, parent: &QuorumCert, set: &ValidatorSet) -> Result<(), Refused> {
     let highest_tip = supported_tips(tc, set).values().map(|tip| tip.view).max();
-    if rules::may_stand_on(parent.view(), tc.high_qc.view(), highest_tip) {
+    let highest_tip = highest_tip.filter(|_| !planted(Bug::TipDropped));
+    let high_qc = if planted(Bug::HighQcIgnored) { View::ZERO } else { tc.high_qc.view() };
+    if rules::may_stand_on(parent.view(), high_qc, highest_tip) {
         return Ok(());
     }
-    if parent.view() < tc.high_qc.view() {
+    if parent.view() < high_qc {
         return Err(no("the parent lies below the highest certificate reported"));
     }
     Err(no("a supported tip was dropped"))

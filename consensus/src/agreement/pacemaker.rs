@@ -1,6 +1,7 @@
 //! How long a view may take. (Rule T5.)
 
 use chorale_types::ids::View;
+use chorale_types::museum::{Bug, planted};
 use chorale_types::time::Instant;
 use core::time::Duration;
 
@@ -36,7 +37,9 @@ impl Pacemaker {
     /// brings the current view's deadline forward, so that it must be asked for again; it always
     /// leaves one base timeout from now.
     pub(crate) fn committed(&mut self, now: Instant) -> bool {
-        self.given_up = 0;
+        if !planted(Bug::BackoffNeverResets) {
+            self.given_up = 0;
+        }
         let earlier = now.after(self.base);
         let forward = earlier < self.deadline;
         self.deadline = self.deadline.min(earlier);
@@ -51,7 +54,8 @@ impl Pacemaker {
     /// How long the current view may take: half as long again for each view given up since the
     /// last commit, up to about five times the base.
     fn timeout(&self) -> Duration {
-        let steps = self.given_up.min(BACKOFF_STEPS_MAX);
+        let most = if planted(Bug::BackoffUncapped) { 19 } else { BACKOFF_STEPS_MAX };
+        let steps = self.given_up.min(most);
         let (mut up, mut down) = (1_u32, 1_u32);
         for _ in 0..steps {
             up = up.saturating_mul(3);

@@ -8,7 +8,7 @@ use super::justify::check_justified;
 use super::safety::Refused;
 use crate::context::Context;
 use crate::input::Timer;
-use crate::job::Check;
+use crate::job::{Check, Work};
 use crate::lanes::Lanes;
 use crate::note::{Fault, Note};
 use chorale_types::block::Block;
@@ -18,6 +18,7 @@ use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::ValidatorIndex;
 use chorale_types::limits::{BLOCK_TIME_AHEAD_MS_MAX, ORDERED_LAG_MAX, VIEWS_AHEAD_MAX};
 use chorale_types::message::{Proposal, ProposalKind};
+use chorale_types::museum::{Bug, planted};
 use chorale_types::time::Timestamp;
 use chorale_types::vote::{Vote, VoteKind};
 use core::time::Duration;
@@ -44,10 +45,15 @@ impl Agreement {
             ctx.report(from, Fault::WrongContext);
             return;
         }
-        if view < self.view || self.proposed.get(&view) == Some(&proposal.block_hash()) {
+        let past = view < self.view && !planted(Bug::VotesInPastViews);
+        if past || self.proposed.get(&view) == Some(&proposal.block_hash()) {
             return;
         }
-        if self.leaders.leader(view) != from {
+        if self.leaders.leader(view) != from && !planted(Bug::AnyoneProposes) {
+            if planted(Bug::ChecksStrangersFirst) {
+                let check = Check::Proposal(proposal.vote(), from, proposal.signature);
+                let _ = ctx.verify(Work::All(vec![check]));
+            }
             ctx.report(from, Fault::NotLeader);
             return;
         }
@@ -55,6 +61,9 @@ impl Agreement {
             ctx.note(Note::Refused { view, why });
             ctx.report(from, Fault::Malformed);
             return;
+        }
+        if let (true, Some(entry)) = (planted(Bug::LockOnProposal), proposal.kind.entry()) {
+            self.safety.adopt_qc(entry.qc());
         }
         let signature = Check::Proposal(proposal.vote(), from, proposal.signature);
         let mut certs: Vec<EntryCert> = proposal.kind.entry().into_iter().collect();
@@ -130,7 +139,8 @@ impl Agreement {
         if let Some(cc) = &proposal.ordered_cert {
             self.on_qc(cc.as_qc(), lanes, ctx);
         }
-        if view < self.view || view.above(self.view) > VIEWS_AHEAD_MAX {
+        let past = view < self.view && !planted(Bug::VotesInPastViews);
+        if past || view.above(self.view) > VIEWS_AHEAD_MAX {
             return;
         }
         match self.proposed.get(&view) {
@@ -138,7 +148,7 @@ impl Agreement {
             Some(_) => return,
             None => self.proposed.insert(view, hash),
         };
-        if view == self.view {
+        if view == self.view || planted(Bug::VotesInPastViews) {
             self.proposal = Some(Arc::clone(proposal));
             if let Some(block) = &proposal.block {
                 lanes.on_proposed(&block.body, ctx);

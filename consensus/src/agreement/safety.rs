@@ -16,6 +16,7 @@ use chorale_types::certificate::{CommitCert, EntryCert, QuorumCert, TimeoutCert}
 use chorale_types::crypto::bls::BlsSignature;
 use chorale_types::ids::{Height, View};
 use chorale_types::message::Proposal;
+use chorale_types::museum::{Bug, planted};
 use chorale_types::vote::{Vote, VoteKind};
 use std::sync::Arc;
 use thiserror::Error;
@@ -137,7 +138,8 @@ impl Safety {
 
     /// A1: the highest certificate ever checked is the lock.
     pub(crate) fn adopt_qc(&mut self, qc: &QuorumCert) {
-        if rules::adopts(self.record.high_qc.view(), qc.view()) {
+        let adopts = rules::adopts(self.record.high_qc.view(), qc.view());
+        if adopts && !planted(Bug::LockNeverUpdated) {
             self.record.high_qc = qc.clone();
         }
     }
@@ -155,15 +157,23 @@ impl Safety {
         }
     }
 
+    /// V2: no prepare vote is signed in this view or below it.
+    fn voted(&self) -> View {
+        if planted(Bug::VotesTwice) {
+            return View::ZERO;
+        }
+        self.record.last_voted_view.max(self.floor)
+    }
+
     /// V1 and V2: whether a prepare vote in `view` could be signed at all.
     pub(crate) fn check_prepare(&self, view: View, current: View) -> Result<(), Refused> {
         if !self.enabled {
             return Err(Refused::NotVoting);
         }
-        if view != current {
+        if view != current && !planted(Bug::VotesInPastViews) {
             return Err(Refused::OtherView { got: view, current });
         }
-        let last = self.record.last_voted_view.max(self.floor);
+        let last = self.voted();
         if !rules::may_prepare(view, last) {
             return Err(Refused::AlreadyVoted { last });
         }
@@ -179,7 +189,7 @@ impl Safety {
         ordered_height: Height,
         ctx: &mut Context<'_>,
     ) {
-        assert!(self.enabled && vote.view > self.record.last_voted_view.max(self.floor), "V2");
+        assert!(self.enabled && vote.view > self.voted(), "V2");
         self.record.last_voted_view = vote.view;
         self.record.last_prepare = Some(vote);
         self.record.tip = Some(vote.tip());
@@ -191,8 +201,8 @@ impl Safety {
 
     /// C1: a commit vote on a checked `QuorumCert`, unless its view or a later one was given up.
     pub(crate) fn may_commit(&self, qc: &QuorumCert) -> bool {
-        let mutant = cfg!(feature = "mutant-commit-gate");
-        let given_up = if mutant { View::ZERO } else { self.record.highest_timeout_view };
+        let gate = !planted(Bug::NoCommitGate);
+        let given_up = if gate { self.record.highest_timeout_view } else { View::ZERO };
         self.enabled && rules::may_commit(qc.view(), given_up, self.record.last_commit_view)
     }
 
@@ -203,7 +213,8 @@ impl Safety {
         ordered_height: Height,
         ctx: &mut Context<'_>,
     ) {
-        assert!(self.may_commit(qc) && self.record.high_qc.view() >= qc.view(), "C1");
+        let locked = self.record.high_qc.view() >= qc.view() || planted(Bug::LockNeverUpdated);
+        assert!(self.may_commit(qc) && locked, "C1");
         self.record.last_commit_view = qc.view();
         self.record.last_commit = Some(qc.vote);
         let statement = VoteStatement { kind: VoteKind::Commit, vote: qc.vote, ordered_height };
@@ -241,6 +252,9 @@ impl Safety {
     /// P2: whether a proposal in `view` could be signed: at most one of its class, and none in a
     /// view voted in or given up.
     pub(crate) fn may_propose(&self, view: View) -> bool {
+        if planted(Bug::ProposesAgain) {
+            return self.enabled;
+        }
         let proposed = self.record.last_proposed.map_or(View::ZERO, |(view, _, _)| view);
         self.enabled && view > proposed.max(self.record.last_voted_view).max(self.floor)
     }

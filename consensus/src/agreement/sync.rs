@@ -20,6 +20,7 @@ use chorale_types::crypto::bitmap::SignerSet;
 use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{Height, ValidatorIndex};
 use chorale_types::message::{Request, Response};
+use chorale_types::museum::{Bug, planted};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -165,6 +166,9 @@ impl Agreement {
         holders: &[ValidatorIndex],
         ctx: &mut Context<'_>,
     ) {
+        if planted(Bug::NoFetch) {
+            return;
+        }
         let mut missing = hash;
         while let Some(orphan) = self.sync.orphans.get(&missing) {
             missing = orphan.header.parent;
@@ -253,6 +257,10 @@ impl Agreement {
         }
         let asked = |(_, want): &(&Digest, &Want)| want.asked.contains(&id);
         let Some(hash) = self.sync.wanted.iter().find(asked).map(|(hash, _)| *hash) else {
+            if planted(Bug::LateAnswerPunished) && matches!(response, Some(Response::Block { .. }))
+            {
+                ctx.report(from, Fault::BadAnswer);
+            }
             return false;
         };
         match response {

@@ -13,6 +13,7 @@ use chorale_types::certificate::QuorumCert;
 use chorale_types::crypto::bitmap::SignerSet;
 use chorale_types::crypto::bls::BlsSignature;
 use chorale_types::ids::{ValidatorIndex, View};
+use chorale_types::museum::{Bug, planted};
 use chorale_types::validators::ValidatorSet;
 use chorale_types::vote::{Vote, VoteKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +71,12 @@ impl Tally {
                 ctx.report(from, Fault::Equivocation);
                 return;
             }
-            Some(_) => return,
+            Some(_) => {
+                if planted(Bug::DuplicateVetoes) {
+                    slots.done = true;
+                }
+                return;
+            }
             None => slots.votes.insert(from, (vote, signature)),
         };
         slots.from_timeouts |= in_timeout;
@@ -88,6 +94,9 @@ impl Tally {
     ) -> Option<(QuorumCert, bool)> {
         let slots = self.slots.get_mut(&(view, kind))?;
         let (_, vote, asked) = slots.checking.take_if(|(running, _, _)| *running == job)?;
+        if planted(Bug::BadShareVetoes) && !bad.is_empty() {
+            return None;
+        }
         for index in bad {
             slots.votes.remove(index);
             slots.shut_out.insert(*index);

@@ -13,6 +13,7 @@ use chorale_types::certificate::{EntryCert, QuorumCert, TimeoutCert};
 use chorale_types::ids::{ValidatorIndex, View};
 use chorale_types::limits::VIEWS_AHEAD_MAX;
 use chorale_types::message::Message;
+use chorale_types::museum::{Bug, planted};
 use chorale_types::vote::{Timeout, VoteKind};
 use core::time::Duration;
 use std::sync::Arc;
@@ -50,7 +51,8 @@ impl Agreement {
     fn relay_entry(&mut self, ctx: &mut Context<'_>) {
         let seen = self.set.stake_of(&self.entry_seen);
         self.entry_seen = self.set.no_signers();
-        if seen < self.set.one_honest() && self.me.is_some() {
+        let relays = self.me.is_some() && !planted(Bug::EntryNotRelayed);
+        if seen < self.set.one_honest() && relays {
             ctx.tell(Recipients::All, Message::Entry(Arc::new(self.entry.clone())));
         }
     }
@@ -71,6 +73,9 @@ impl Agreement {
             cert.view() >= self.view || cert.qc().view() > self.safety.record().high_qc.view();
         if !news {
             return;
+        }
+        if planted(Bug::EntryUnchecked) {
+            return self.on_good(from, Waiting::Entry(cert), lanes, ctx);
         }
         let certs = vec![EntryCert::clone(&cert)];
         let held =
@@ -124,7 +129,9 @@ impl Agreement {
     fn on_tc(&mut self, tc: &TimeoutCert, lanes: &mut Lanes, ctx: &mut Context<'_>) {
         self.checks.remember(EntryCert::Tc(tc.clone()).cache_key());
         self.safety.adopt_tc(tc);
-        self.on_qc(&tc.high_qc, lanes, ctx);
+        if !planted(Bug::NoAdoptFromTimeouts) {
+            self.on_qc(&tc.high_qc, lanes, ctx);
+        }
         self.enter(EntryCert::Tc(tc.clone()), lanes, ctx);
     }
 
@@ -152,7 +159,7 @@ impl Agreement {
 
     /// T3: the same bytes again, until the view is left.
     pub(super) fn on_resend_timer(&mut self, ctx: &mut Context<'_>) {
-        if let Some(timeout) = &self.own_timeout {
+        if let Some(timeout) = self.own_timeout.as_ref().filter(|_| !planted(Bug::NoResend)) {
             ctx.tell(Recipients::All, Message::Timeout(Arc::clone(timeout)));
             if let Some(cc) = &self.safety.record().high_cc {
                 ctx.tell(Recipients::All, Message::Commit(Arc::new(cc.clone())));
@@ -189,7 +196,7 @@ impl Agreement {
             return;
         }
         if let Some(same) = self.timeouts.taken(from, &timeout) {
-            if !same {
+            if !same || planted(Bug::SameStatementBlamed) {
                 ctx.report(from, Fault::Equivocation);
             }
             return;

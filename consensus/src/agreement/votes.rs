@@ -12,7 +12,8 @@ use chorale_types::certificate::{CommitCert, EntryCert, QuorumCert};
 use chorale_types::ids::{ValidatorIndex, View};
 use chorale_types::limits::{VIEWS_AHEAD_MAX, VIEWS_BEHIND_MAX};
 use chorale_types::message::VoteMessage;
-use chorale_types::vote::VoteKind;
+use chorale_types::museum::{Bug, planted};
+use chorale_types::vote::{Vote, VoteKind};
 use std::sync::Arc;
 
 impl Agreement {
@@ -31,7 +32,8 @@ impl Agreement {
         self.hints.insert(from, ordered_height);
         let ahead = vote.view.above(self.view);
         let behind = self.view.above(vote.view);
-        if ahead > VIEWS_AHEAD_MAX || behind >= VIEWS_BEHIND_MAX {
+        if (ahead > VIEWS_AHEAD_MAX && !planted(Bug::VotesUnbounded)) || behind >= VIEWS_BEHIND_MAX
+        {
             return;
         }
         self.tally.add(&self.set, from, (kind, vote, signature), false, ctx);
@@ -66,12 +68,14 @@ impl Agreement {
     /// commit (C1), enter (N1).
     pub(super) fn on_qc(&mut self, qc: &QuorumCert, lanes: &mut Lanes, ctx: &mut Context<'_>) {
         self.checks.remember(entry(qc).cache_key());
+        let before = self.safety.record().high_qc.vote;
         self.safety.adopt_qc(qc);
         if let Some(cc) = CommitCert::new(qc.clone()).filter(|_| qc.view() > View::ZERO) {
             self.commit(&Arc::new(cc), lanes, ctx);
         }
-        #[cfg(feature = "mutant-two-chain")]
-        self.mutant_two_chain_commit(qc, lanes, ctx);
+        if planted(Bug::TwoChainCommit) {
+            self.commit_two_chain(before, qc, lanes, ctx);
+        }
         self.try_commit_vote(qc, ctx);
         self.enter(EntryCert::Qc(qc.clone()), lanes, ctx);
     }
@@ -106,6 +110,9 @@ impl Agreement {
         let (height, _) = self.chain.head();
         if cc.vote().height <= height && !self.is_news(cc.as_qc()) {
             return;
+        }
+        if planted(Bug::AimsAtClaims) {
+            self.sync.aim(&cc);
         }
         let certs = vec![entry(cc.as_qc())];
         let held = self.checks.hold(&self.set, from, Waiting::Commit(cc), (Vec::new(), certs), ctx);
@@ -177,26 +184,22 @@ impl Agreement {
         self.sync.reached(height);
     }
 
-    /// The planted bug: commit the parent when two views in a row are certified.
-    #[cfg(feature = "mutant-two-chain")]
-    fn mutant_two_chain_commit(
+    /// [`Bug::TwoChainCommit`]: the parent is final when two views in a row are certified.
+    fn commit_two_chain(
         &mut self,
+        before: Vote,
         qc: &QuorumCert,
         lanes: &mut Lanes,
         ctx: &mut Context<'_>,
     ) {
-        let Some(parent) = self.chain.get(&qc.vote.block).map(|place| place.parent) else { return };
-        let Some(before) = self.mutant_certified.get(&parent).copied() else {
-            self.mutant_certified.insert(qc.vote.block, qc.vote);
+        let parent = self.chain.get(&qc.vote.block).map(|place| place.parent);
+        if parent != Some(before.block) || Some(before.view) != qc.view().previous() {
             return;
-        };
-        self.mutant_certified.insert(qc.vote.block, qc.vote);
-        if Some(before.view) == qc.view().previous() {
-            let forged = QuorumCert { kind: VoteKind::Commit, vote: before, ..qc.clone() };
-            let cc = Arc::new(CommitCert::new(forged).expect("of commit kind"));
-            if let Commit::Done(blocks) = self.chain.commit(&cc) {
-                self.on_final(blocks, lanes, ctx);
-            }
+        }
+        let forged = QuorumCert { kind: VoteKind::Commit, vote: before, ..qc.clone() };
+        let cc = Arc::new(CommitCert::new(forged).expect("of commit kind"));
+        if let Commit::Done(blocks) = self.chain.commit(&cc) {
+            self.on_final(blocks, lanes, ctx);
         }
     }
 }

@@ -19,6 +19,7 @@ use chorale_types::crypto::hash::Digest;
 use chorale_types::ids::{LaneId, LaneSeq, ValidatorIndex};
 use chorale_types::level::Level;
 use chorale_types::message::{AckMessage, Message, SignedHeader};
+use chorale_types::museum::{Bug, planted};
 use chorale_types::time::Instant;
 use chorale_types::transaction::TransactionId;
 use core::time::Duration;
@@ -134,6 +135,9 @@ impl Lanes {
         lane.hold(id, Held { signed, writing: None, own: Some(signature), since: now });
         lane.acknowledge(id);
         ctx.tell(Recipients::All, Message::Batch(batch));
+        if planted(Bug::AvailableTooSoon) {
+            self.say_available(&id, ctx);
+        }
         self.count_acks(id.seq, ctx);
     }
 

@@ -17,6 +17,7 @@ use chorale_types::batch::{BatchHeader, BatchId};
 use chorale_types::crypto::ed25519::Signature;
 use chorale_types::ids::{LaneId, LaneSeq, ValidatorIndex};
 use chorale_types::message::{Message, RescueMessage, SignedHeader};
+use chorale_types::museum::{Bug, planted};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -53,6 +54,9 @@ impl Lanes {
     /// Tells all about a lane that stayed unordered for a period, and again each period: by its
     /// highest certificate, and by the acknowledgement of the highest batch above that.
     pub(super) fn rescue_if_late(&mut self, id: LaneId, ctx: &mut Context<'_>) {
+        if planted(Bug::NoRescue) {
+            return;
+        }
         let (now, period) = (ctx.now.monotonic, self.period());
         let owns = self.me == Some(id.owner);
         let follows = self.own.is_none();

@@ -6,6 +6,7 @@ use super::bls::{
 };
 use super::keygen::scalar_from_seed;
 use super::{KeyError, SignatureError};
+use crate::museum::{Bug, planted};
 use bls12_381::hash_to_curve::{ExpandMsgXmd, HashToCurve};
 use bls12_381::{
     G1Affine, G1Projective, G2Affine, G2Prepared, G2Projective, Gt, Scalar, multi_miller_loop,
@@ -69,7 +70,7 @@ impl Bls for Pure {
         if point.is_identity().into() {
             return Err(KeyError::Identity);
         }
-        if !bool::from(point.is_torsion_free()) {
+        if !bool::from(point.is_torsion_free()) && !planted(Bug::PointsUnchecked) {
             return Err(KeyError::NotInSubgroup);
         }
         Ok(Key(point))

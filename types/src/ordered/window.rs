@@ -9,6 +9,7 @@ use crate::crypto::hash::{Digest, Domain, hash};
 use crate::genesis::Params;
 use crate::ids::Height;
 use crate::limits::WINDOW_IDS_MAX;
+use crate::museum::{Bug, planted};
 use crate::time::Timestamp;
 use crate::transaction::TransactionId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -48,7 +49,8 @@ impl Moment {
     /// One block later, when block time went from `earlier` to `later`.
     #[must_use]
     pub fn step(self, earlier: Timestamp, later: Timestamp) -> Self {
-        let step = later.since(earlier).min(CLOCK_STEP_MS_MAX);
+        let most = if planted(Bug::OutageEmptiesWindow) { u64::MAX } else { CLOCK_STEP_MS_MAX };
+        let step = later.since(earlier).min(most);
         Self { height: self.height.next(), clock: self.clock.saturating_add(step) }
     }
 }
@@ -181,6 +183,9 @@ impl Window {
             window.check_next(&entry, ids_max)?;
             window.append(entry);
         }
+        if planted(Bug::WindowForgotten) {
+            window.index.clear();
+        }
         let got = window.commitment();
         if got == *commitment {
             Ok(window)
@@ -222,6 +227,9 @@ impl Window {
     /// clocks rise together.
     fn forgotten(&self, at: Moment) -> usize {
         let WindowRule { dedup_ms, dedup_heights } = self.rule;
+        if planted(Bug::WindowEvicts) {
+            return self.entries.len().saturating_sub(8);
+        }
         self.entries.partition_point(|Held { entry, .. }| {
             at.clock.saturating_sub(entry.clock) >= dedup_ms
                 && at.height.above(entry.height) >= dedup_heights

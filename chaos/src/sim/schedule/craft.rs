@@ -84,16 +84,25 @@ impl Committee {
         kind: ProposalKind,
         block: Option<Arc<Block>>,
     ) -> Message {
-        let mut proposal = Proposal {
+        let mut proposal = self.unsigned_proposal(view, kind, block);
+        proposal.signature = self.signer(self.leader(view)).proposal(&proposal.vote());
+        Message::Proposal(Arc::new(proposal))
+    }
+
+    pub(super) fn unsigned_proposal(
+        &self,
+        view: u64,
+        kind: ProposalKind,
+        block: Option<Arc<Block>>,
+    ) -> Proposal {
+        Proposal {
             epoch: self.set().epoch(),
             view: View::new(view),
             kind,
             block,
             ordered_cert: None,
             signature: Signature::from_bytes([0; 64]),
-        };
-        proposal.signature = self.signer(self.leader(view)).proposal(&proposal.vote());
-        Message::Proposal(Arc::new(proposal))
+        }
     }
 
     /// A vote of a member that the test plays.

@@ -114,6 +114,7 @@ impl Host for Hand<'_> {
     }
 
     fn verify(&mut self, job: Job) {
+        self.log.checks += 1;
         let verdict = self.verifier.answer(&job.work);
         self.acts.push_back(Act::Tell(Input::Checked(job.id, verdict)));
     }

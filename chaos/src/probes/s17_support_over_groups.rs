@@ -1,12 +1,11 @@
 //! Schedule 17: One tip, reported by two members who hold different certificates: counted together.
 
-use chorale_chaos::sim::schedule::Committee;
+use crate::sim::schedule::Committee;
 use chorale_types::certificate::EntryCert;
 use chorale_types::message::ProposalKind;
 use chorale_types::vote::VoteKind::Prepare;
 
-#[test]
-fn support_for_a_tip_is_counted_over_all_groups() {
+pub(super) fn support_for_a_tip_is_counted_over_all_groups() {
     let mut c = Committee::new(4, &[1, 2, 3, 0], &[1, 2, 3]);
     let start = c.start_cert().clone();
     let a = c.block(&start.vote, 1, 0);

@@ -5,8 +5,7 @@ use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_types::message::ProposalKind;
 use chorale_types::vote::VoteKind::Prepare;
 
-#[test]
-fn two_certificates_in_a_row_do_not_beat_a_supported_tip() {
+pub(super) fn two_certificates_in_a_row_do_not_beat_a_supported_tip() {
     let mut c = committee(&[1, FAULTY, 0, 2]);
     let start = c.start_cert().clone();
     // View 1: b is voted by 0, 1 and the faulty member, who hides the certificate.

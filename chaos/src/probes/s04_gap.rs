@@ -5,12 +5,11 @@ use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_types::message::ProposalKind;
 use chorale_types::vote::VoteKind::{Commit, Prepare};
 
-#[test]
-fn certificates_of_prepare_votes_make_nothing_final() {
+pub(super) fn certificates_of_prepare_votes_make_nothing_final() {
     let mut c = committee(&[1, FAULTY, 0, 2]);
     c.propose(1);
     let a = c.proposal(1, 1).unwrap().block.clone().unwrap();
-    let quiet = |mail: &chorale_chaos::sim::schedule::Mail| !mail.is_vote(Commit) && mail.to != 3;
+    let quiet = |mail: &crate::sim::schedule::Mail| !mail.is_vote(Commit) && mail.to != 3;
     c.deliver(quiet);
     assert_eq!(REAL.map(|m| c.status(m).view.get()), [2; 3]);
     let first = c.qc(Prepare, c.vote(1, &a), &REAL);

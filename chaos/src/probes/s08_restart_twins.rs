@@ -2,7 +2,7 @@
 //! within what four members stand; two are not, and then this harness must see the fork. A member
 //! that keeps its record votes once, however often it starts.
 
-use chorale_chaos::sim::schedule::Committee;
+use crate::sim::schedule::Committee;
 use chorale_types::message::{Message, ProposalKind};
 use chorale_types::vote::VoteKind::{Commit, Prepare};
 
@@ -41,20 +41,17 @@ fn play(forgetful: &[usize]) -> Committee {
     c
 }
 
-#[test]
-fn one_member_that_forgot_its_votes_does_not_fork_the_chain() {
+pub(super) fn one_member_that_forgot_its_votes_does_not_fork_the_chain() {
     let c = play(&[3]);
     assert!(!c.is_forked());
     assert!(c.finals(2).len() > 1, "and the others go on");
 }
 
-#[test]
-fn two_members_that_forgot_their_votes_fork_it_and_that_is_seen() {
+pub(super) fn two_members_that_forgot_their_votes_fork_it_and_that_is_seen() {
     assert!(play(&[1, 3]).is_forked());
 }
 
-#[test]
-fn a_member_that_starts_again_does_not_vote_again_in_the_view() {
+pub(super) fn a_member_that_starts_again_does_not_vote_again_in_the_view() {
     let mut c = Committee::new(4, &[3, 0, 1, 2], &[3]);
     let start = c.start_cert().clone();
     let (x, other) = (c.block(&start.vote, 1, 0), c.block(&start.vote, 1, 1));

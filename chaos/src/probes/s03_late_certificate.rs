@@ -4,8 +4,7 @@
 use super::{FAULTY, assert_one_chain, committee, go_on};
 use chorale_types::vote::VoteKind::{Commit, Prepare};
 
-#[test]
-fn who_gave_a_view_up_does_not_vote_to_commit_in_it() {
+pub(super) fn who_gave_a_view_up_does_not_vote_to_commit_in_it() {
     let mut c = committee(&[2, 1, 0, FAULTY]);
     let start = c.start_cert().clone();
     c.propose(2);

@@ -7,8 +7,7 @@ use chorale_types::message::Message;
 use chorale_types::vote::VoteKind::Commit;
 use std::sync::Arc;
 
-#[test]
-fn a_member_that_knows_only_a_commit_certificate_is_not_mute() {
+pub(super) fn a_member_that_knows_only_a_commit_certificate_is_not_mute() {
     let mut c = committee(&[0, 1, FAULTY, 2]);
     c.propose(0);
     let x = c.proposal(0, 1).unwrap().block.clone().unwrap();

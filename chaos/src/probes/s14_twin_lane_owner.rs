@@ -1,7 +1,7 @@
 //! Schedule 14: A lane owner with two batches for one place, and one on top of the wrong one.
 
 use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
-use chorale_chaos::sim::schedule::Committee;
+use crate::sim::schedule::Committee;
 use chorale_consensus::note::Fault;
 use chorale_types::batch::{Availability, Batch, BatchEntry, BatchHeader, charged_bytes};
 use chorale_types::crypto::ed25519::Signature;
@@ -11,7 +11,7 @@ use chorale_types::message::{AckMessage, Message, RescueMessage};
 use chorale_types::transaction::Transactions;
 use std::sync::Arc;
 
-fn batch(c: &Committee, seq: u64, prev: Digest, payload: &[u8]) -> Arc<Batch> {
+pub(super) fn batch(c: &Committee, seq: u64, prev: Digest, payload: &[u8]) -> Arc<Batch> {
     let transactions = [payload].into_iter().collect::<Transactions>();
     let entries = vec![BatchEntry { rollup: RollupId::new(1), transactions }];
     let header = BatchHeader {
@@ -25,7 +25,7 @@ fn batch(c: &Committee, seq: u64, prev: Digest, payload: &[u8]) -> Arc<Batch> {
     Arc::new(Batch { header, owner_signature, entries })
 }
 
-fn ack(c: &Committee, member: usize, batch: &Batch) -> Option<AckMessage> {
+pub(super) fn ack(c: &Committee, member: usize, batch: &Batch) -> Option<AckMessage> {
     c.said(member).find_map(|message| match message {
         Message::Ack(ack) if ack.statement.digest == batch.header.digest() => Some(*ack),
         _ => None,
@@ -45,8 +45,7 @@ fn certificate(c: &Committee, batch: &Batch, members: &[usize]) -> Message {
     Message::Availability(Arc::new(Availability { statement, signers, signatures }))
 }
 
-#[test]
-fn a_place_is_acknowledged_once_and_nothing_stands_on_the_wrong_batch() {
+pub(super) fn a_place_is_acknowledged_once_and_nothing_stands_on_the_wrong_batch() {
     let mut c = committee(&[0, 1, 2, FAULTY]);
     let ground = c.set().info_hash();
     let (d, other) = (batch(&c, 1, ground, b"one"), batch(&c, 1, ground, b"two"));
@@ -77,8 +76,7 @@ fn a_place_is_acknowledged_once_and_nothing_stands_on_the_wrong_batch() {
     }
 }
 
-#[test]
-fn a_forged_header_of_an_honest_lane_causes_no_fetch() {
+pub(super) fn a_forged_header_of_an_honest_lane_causes_no_fetch() {
     let mut c = committee(&[0, 1, 2, FAULTY]);
     let mut header = batch(&c, 1, c.set().info_hash(), b"one").header;
     header.lane.owner = ValidatorIndex::new(0);

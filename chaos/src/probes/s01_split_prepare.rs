@@ -5,8 +5,7 @@ use super::{FAULTY, REAL, assert_one_chain, committee, go_on};
 use chorale_types::message::ProposalKind;
 use chorale_types::vote::VoteKind::Prepare;
 
-#[test]
-fn a_leader_with_two_blocks_gets_at_most_one_certified() {
+pub(super) fn a_leader_with_two_blocks_gets_at_most_one_certified() {
     let mut c = committee(&[FAULTY, 0, 1, 2]);
     let start = c.start_cert().clone();
     let (x, other) = (c.block(&start.vote, 1, 0), c.block(&start.vote, 1, 1));

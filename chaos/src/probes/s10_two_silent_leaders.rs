@@ -1,10 +1,9 @@
 //! Schedule 10: Two silent leaders between two that work, among seven.
 
-use chorale_chaos::sim::schedule::Committee;
+use crate::sim::schedule::Committee;
 use chorale_consensus::note::Note;
 
-#[test]
-fn two_silent_leaders_cost_two_timeouts_and_lose_nothing() {
+pub(super) fn two_silent_leaders_cost_two_timeouts_and_lose_nothing() {
     let real = [0, 1, 2, 3, 4];
     let mut c = Committee::new(7, &[0, 5, 6, 1], &[5, 6]);
     c.propose(0);

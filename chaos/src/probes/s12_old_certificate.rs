@@ -2,14 +2,13 @@
 //! certificate lets a block that everybody prepared be dropped. One real member; the test plays the
 //! others.
 
-use chorale_chaos::sim::schedule::Committee;
+use crate::sim::schedule::Committee;
 use chorale_types::message::{Message, ProposalKind, Response};
 use chorale_types::vote::VoteKind::Prepare;
 
 const ME: usize = 1;
 
-#[test]
-fn a_certificate_inside_a_timeout_certificate_is_adopted_before_the_vote() {
+pub(super) fn a_certificate_inside_a_timeout_certificate_is_adopted_before_the_vote() {
     let mut c = Committee::new(4, &[0, 3, 2, 1], &[0, 2, 3]);
     let start = c.start_cert().clone();
     // View 1: x, voted by 1 and 2 and, in secret, by 3. 0 and 2 give up.

@@ -6,8 +6,7 @@ use chorale_consensus::note::Fault;
 use chorale_types::certificate::EntryCert;
 use chorale_types::vote::VoteKind::Prepare;
 
-#[test]
-fn two_timeout_certificates_of_one_view_lead_to_the_same_block() {
+pub(super) fn two_timeout_certificates_of_one_view_lead_to_the_same_block() {
     for leader in [0, 2] {
         let mut c = committee(&[1, FAULTY, leader, 2 - leader]);
         let start = c.start_cert().clone();

@@ -5,8 +5,7 @@ use super::{REAL, assert_one_chain, committee, go_on};
 use chorale_consensus::note::Note;
 use chorale_types::vote::VoteKind::{Commit, Prepare};
 
-#[test]
-fn prepare_votes_inside_timeouts_complete_the_certificate() {
+pub(super) fn prepare_votes_inside_timeouts_complete_the_certificate() {
     let mut c = committee(&[0, 1, 2, 3]);
     c.propose(0);
     c.flow(&REAL);

@@ -5,8 +5,7 @@ use chorale_consensus::note::Fault;
 use chorale_types::message::ProposalKind;
 use chorale_types::vote::VoteKind::Prepare;
 
-#[test]
-fn a_block_that_everybody_prepared_is_kept_although_its_certificate_is_hidden() {
+pub(super) fn what_everybody_prepared_is_kept_although_its_certificate_is_hidden() {
     let mut c = committee(&[0, FAULTY, 1, 2]);
     c.propose(0);
     let x = c.proposed(0, 1);
