@@ -14,10 +14,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ScenarioError {
     /// Not a plan; the line and the key are in the text.
-    #[error("{0}")]
+    #[error(transparent)]
     Form(#[from] toml::de::Error),
     /// A plan that makes no sense.
-    #[error("{0}")]
+    #[error(transparent)]
     Plan(#[from] PlanError),
 }
 
@@ -120,5 +120,10 @@ mod tests {
         assert!(refused(&|plan| plan.faults = vec![rot(SECOND, 4)]));
         assert!(refused(&|plan| plan.faults = vec![rot(2 * SECOND, 0), rot(SECOND, 0)]));
         assert!(refused(&|plan| plan.faults = vec![rot(plan.heal_at, 0)]));
+        let destroy = Fault::Destroy { node: 1, down: SECOND };
+        assert!(refused(&|plan| {
+            plan.members[1].core = true;
+            plan.faults = vec![Timed { at: SECOND, fault: destroy }];
+        }));
     }
 }

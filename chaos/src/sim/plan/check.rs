@@ -36,6 +36,14 @@ pub enum PlanError {
         /// Which fault, counted from 1.
         fault: usize,
     },
+    /// Someone is lost and healed at once.
+    #[error("fault {fault}: node {node} loses everything, so it cannot be part of the core")]
+    DestroyedCore {
+        /// Which fault, counted from 1.
+        fault: usize,
+        /// Who.
+        node: usize,
+    },
     /// The phases are in the wrong order.
     #[error("end_min is later than heal_at")]
     Phases,
@@ -115,6 +123,11 @@ impl Plan {
             let nodes = timed.fault.nodes();
             if let Some(node) = nodes.into_iter().flatten().find(|node| *node >= members) {
                 return Err(PlanError::Node { fault, node, members });
+            }
+            if let Fault::Destroy { node, .. } = timed.fault
+                && self.members[node].core
+            {
+                return Err(PlanError::DestroyedCore { fault, node });
             }
         }
         Ok(())

@@ -82,7 +82,8 @@ impl World {
         self.step(run, Input::Submit(ticket, vec![transaction]));
     }
 
-    /// The longest view under way, and `b + 3` view timeouts.
+    /// The longest view under way, `b` views of faulty leaders with timers that go on growing from
+    /// there as T5 says, and three view timeouts.
     fn grace(&mut self) -> Micros {
         let healed: Vec<bool> = (0..self.nodes.len()).map(|node| self.is_healed(node)).collect();
         let bodies = self.nodes.iter().filter(|node| healed[node.index]);
@@ -92,6 +93,28 @@ impl World {
         let under_way = timers.iter().map(|timer| timer.2 - timer.1).max().unwrap_or(0);
         let faulty = longest_run(self.shared.leaders.cycle(), from, |node| healed[node]);
         self.shared.judge.liveness.faulty_run = faulty;
-        under_way + (faulty + 3) * self.shared.plan.params.view_timeout_ms * MILLI
+        let base = self.shared.plan.params.view_timeout_ms * MILLI;
+        under_way + given_up(under_way.max(base), faulty, base) + 3 * base
+    }
+}
+
+/// How long so many views last that are given up one after another, the first after one of `length`:
+/// each half as long again, up to the base times 1.5 to the fourth. (Rule T5.)
+fn given_up(length: Micros, views: u64, base: Micros) -> Micros {
+    let longest = base * 81 / 16;
+    let next = |length: &Micros| Some((length * 3 / 2).min(longest.max(*length)));
+    let after = std::iter::successors(Some(length), next).skip(1);
+    (0..views).zip(after).map(|(_, length)| length).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_given_up_grow_by_half_up_to_the_longest() {
+        assert_eq!(given_up(1_000, 0, 1_000), 0);
+        assert_eq!(given_up(1_000, 2, 1_000), 1_500 + 2_250);
+        assert_eq!(given_up(3_375, 2, 1_000), 5_062 + 5_062);
     }
 }
