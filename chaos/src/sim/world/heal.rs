@@ -98,8 +98,8 @@ impl World {
     }
 }
 
-/// How long so many views last that are given up one after another, the first after one of `length`:
-/// each half as long again, up to the base times 1.5 to the fourth. (Rule T5.)
+/// How long so many views last that are given up one after another, the first after one of
+/// `length`: each half as long again, up to the base times 1.5 to the fourth. (Rule T5.)
 fn given_up(length: Micros, views: u64, base: Micros) -> Micros {
     let longest = base * 81 / 16;
     let next = |length: &Micros| Some((length * 3 / 2).min(longest.max(*length)));

@@ -20,7 +20,8 @@ fn cc(at: u64) -> CommitCert {
     CommitCert::new(qc(&set(), VoteKind::Commit, at, 1)).expect("of commit kind")
 }
 
-/// Voted up to view 3, gave up view 4, signed commits up to view 2, proposed in view 5; locked in 2.
+/// Voted up to view 3, gave up view 4, signed commits up to view 2, proposed in view 5; locked in
+/// view 2.
 fn record() -> VoteRecord {
     VoteRecord {
         last_voted_view: view(3),
