@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 
-say() { printf '%s\n' "$*" >>"$work/page"; }
+say() { printf '%s\n' "$@" >>"$work/page"; }
 
 # part TITLE LINES COMMAND...: runs it and keeps the last lines of what it says.
 part() {
